@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * event.h - the ABI between the kernel side and src/event/layout.ts.
+ *
+ * Every record in the ring buffer is one of these structs. All begin with `struct event_header`; members stand biggest
+ * first, padding is explicit, nothing is packed. src/event/layout.ts is generated from the BTF of the built object
+ * (`npm run generate`), so an offset is never written twice; `npm run generate:check` fails when it is stale.
+ *
+ * Sequence numbers. Every record on a life, except `exit`, takes the next number of that life, starting at 0, *before*
+ * space in the ring is asked for: a gap tells user space exactly how many records of that life were lost. An exit carries
+ * the number of its own enter instead. `task` and `device` records belong to no life (life 0, seq 0).
+ */
+#ifndef SKBSPAN_EVENT_H
+#define SKBSPAN_EVENT_H
+
+#define COMM_BYTES 16
+#define IFNAME_BYTES 16
+#define LINK_LAYER_ADDRESS_BYTES 8
+#define SNAPLEN_MAX 65535
+#define OFFSET_NONE 0xffff
+
+enum event_kind {
+	EVENT_ENTER = 1, /* a call begins (or a tracepoint was hit: FLAG_POINT) */
+	EVENT_EXIT = 2, /* that call returned */
+	EVENT_PACKET = 3, /* headers and first bytes: at first sight, and again when the flow's addresses changed */
+	EVENT_LINK = 4, /* this life was made from another one; always the first record of a linked life */
+	EVENT_FREE = 5, /* the life ended, not a drop */
+	EVENT_DROP = 6, /* the life ended as a drop, with the kernel's reason */
+	EVENT_TASK = 7, /* who a tid is */
+	EVENT_DEVICE = 8, /* what an ifindex in a network namespace is */
+};
+
+/* event_header.flags */
+enum event_flag {
+	FLAG_POINT = 1, /* enter: a tracepoint, an instant that never exits */
+	FLAG_ENTER_ONLY = 2, /* enter: no probe watches this call's exit */
+	FLAG_FIRST = 4, /* the first record of this life that is not a link */
+	FLAG_LINKED = 8, /* the life has a parent: if no link record came, it was lost */
+	FLAG_LIST = 16, /* enter: the skb was found on a list argument */
+};
+
+/* link_event.operation */
+enum link_operation {
+	LINK_CLONE = 1, /* skb_clone: shares the data */
+	LINK_COPY = 2, /* skb_copy_header: skb_copy, pskb_copy, skb_copy_expand, XDP's copy on write */
+	LINK_SEGMENT = 3,
+	LINK_MORPH = 4,
+	LINK_XDP = 5,
+	LINK_GRO = 6,
+};
+
+/* free_event.how */
+enum free_how {
+	FREE_CONSUMED = 1, /* tracepoint skb:consume_skb */
+	FREE_RELEASED = 2, /* __kfree_skb or a sibling without a tracepoint: eaten by its owner (tcp), stolen head (GRO) */
+	FREE_MEMORY = 3, /* only the memory's release was seen */
+	FREE_REUSED = 4, /* its end was not seen: the address was born again */
+};
+
+/* What a probe means to tracking; bits 40..47 of the attach cookie. */
+enum probe_role {
+	ROLE_PLAIN = 0,
+	ROLE_RELEASE = 1, /* runs while an skb is dying: starts no life, is allowed on a dying one */
+	ROLE_FREE = 2, /* the last reference is gone: the life is dying from here on */
+	ROLE_FREE_MEMORY = 3, /* the sk_buff itself goes back: the address is forgotten */
+	ROLE_CLONE = 4, /* skb_clone: its return value is a child of its argument */
+	ROLE_COPY = 5, /* skb_copy_header(new, old) */
+	ROLE_ALLOC = 6, /* returns a new sk_buff: whatever life the address had has ended */
+};
+
+/*
+ * The attach cookie: what user space tells the programs about one probe.
+ *   bits  0..31  probe id (index into the probe table of this run)
+ *   bits 32..35  which argument is the skb, 1..5 (0: none)
+ *   bits 36..39  which argument is a struct sock, 1..5 (0: none)
+ *   bits 40..47  enum probe_role
+ *   bit  48      an exit is watched for this probe
+ */
+#define COOKIE_SKB_ARG_SHIFT 32
+#define COOKIE_SK_ARG_SHIFT 36
+#define COOKIE_ROLE_SHIFT 40
+#define COOKIE_EXIT_SHIFT 48
+
+/* Probe ids of tracepoints: this bit and enum tracepoint_id. */
+#define PROBE_TRACEPOINT 0x80000000
+
+struct event_header {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 life; /* below 2^48, from 1; 0: no life */
+	__u32 seq;
+	__u32 probe; /* probe id; 0xffffffff: no probe of the table (an skb tracepoint that is always watched) */
+	__u32 tid; /* the task that the CPU ran, softirq or not; 0: idle */
+	__u16 cpu;
+	__u8 kind; /* enum event_kind */
+	__u8 flags; /* enum event_flag */
+};
+
+struct enter_event {
+	struct event_header header;
+	__u64 skb; /* address */
+	__u64 frame; /* address of the return address on the stack; 0: unknown. Smaller is deeper on one stack */
+	__u32 netns; /* inode number; 0: unknown */
+	__u32 ifindex; /* 0: the skb has no device here */
+	__u32 len;
+	__u32 mark;
+	__u16 protocol; /* ethertype, host order; 0: unset */
+	__u16 _pad0;
+	__u32 _pad1;
+};
+
+struct exit_event {
+	struct event_header header; /* seq: low 16 bits of the enter's */
+	__u64 return_value;
+};
+
+struct link_event {
+	struct event_header header; /* life: the child */
+	__u64 parent; /* life */
+	__u64 skb; /* the child's address */
+	__u32 parent_seq; /* low 16 bits: the enter on the parent life that made the child; 0xffffffff: unknown */
+	__u8 operation; /* enum link_operation */
+	__u8 _pad[3];
+};
+
+struct free_event {
+	struct event_header header;
+	__u64 location; /* caller's address; 0: unknown */
+	__u64 skb;
+	__u8 how; /* enum free_how */
+	__u8 _pad[7];
+};
+
+struct drop_event {
+	struct event_header header;
+	__u64 location;
+	__u64 skb;
+	__u32 reason; /* enum skb_drop_reason, subsystem in the upper 16 bits; 0xffffffff: this kernel tells none */
+	__u32 _pad;
+};
+
+/*
+ * Offsets are from the start of `data`, OFFSET_NONE where a header is not set or lies outside of it. data begins at the MAC
+ * header if there is one, else at the network header, else at skb->data.
+ */
+struct packet_event {
+	struct event_header header;
+	__u64 skb;
+	__u64 head; /* skb->head */
+	__u64 parent; /* life, 0: none */
+	__u64 socket; /* skb->sk or the sock argument; 0: none */
+	__u32 len; /* bytes of the whole packet counted from the start of data */
+	__u32 caplen; /* bytes of data that are valid; may be 0 */
+	__u32 netns;
+	__u32 ifindex;
+	__u32 mark;
+	__u32 hash;
+	__u16 mac_offset;
+	__u16 network_offset;
+	__u16 transport_offset;
+	__u16 protocol; /* ethertype, host order */
+	__u16 vlan_tci; /* host order; valid if vlan_proto != 0 */
+	__u16 vlan_proto; /* ethertype, host order; 0: no VLAN tag in the metadata */
+	__u16 queue_mapping;
+	__u16 gso_size;
+	__u16 gso_segs;
+	__u8 pkt_type; /* PACKET_HOST.. PACKET_OUTGOING */
+	__u8 cloned;
+	__u32 data_len; /* bytes in frags; len - data_len is linear */
+	__u8 data[]; /* snaplen bytes reserved, caplen valid */
+};
+
+struct task_event {
+	struct event_header header; /* tid: whom this is about */
+	__u64 cgroup;
+	__u32 tgid;
+	__u32 _pad;
+	char comm[COMM_BYTES];
+};
+
+struct device_event {
+	struct event_header header;
+	__u32 netns;
+	__u32 ifindex;
+	__u32 mtu;
+	__u16 type; /* ARPHRD_* */
+	__u16 _pad;
+	char name[IFNAME_BYTES];
+};
+
+/* Keys of the `counters` map: per CPU u64, added up by user space; never reset. */
+enum counter {
+	COUNT_EVENTS, /* records handed to the ring */
+	COUNT_LIVES, /* lives begun */
+	COUNT_LOST_RING_FULL, /* records that found no space in the ring */
+	COUNT_LOST_LIVES_FULL, /* packets not followed: the lives map was full */
+	COUNT_LOST_LIVES_BUSY, /* packets not followed: the lives map's bucket was locked by this very CPU */
+	COUNT_LOST_CALLS_FULL, /* exits that will not be matched: the calls map was full or busy */
+	COUNT_LOST_LINKS, /* clones and copies whose child could not be followed */
+	COUNT_LOST_CONTEXT, /* task and device records that were not sent */
+	COUNT_REUSED, /* lives whose end was not seen before the address was born again */
+	COUNT_UNREADABLE, /* skb arguments that could not be read */
+	COUNTER_SLOTS,
+};
+
+#endif

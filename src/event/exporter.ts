@@ -1,0 +1,34 @@
+import type { PacketPath } from './packet-path.ts';
+import type { LossCause, Statistics } from './statistics.ts';
+
+/**
+ * What became of a batch. `failure` is final; `retryable` may be tried again after `retryAfterMs`. `lost` are the paths (or
+ * spans, as `unit` says) that will not arrive, by cause; a partial success is a success with losses.
+ */
+export type ExportResult =
+  | { readonly status: 'success'; readonly lost: number; readonly cause?: LossCause }
+  | {
+      readonly status: 'failure';
+      readonly error: Error;
+      readonly lost: number;
+      readonly cause: LossCause;
+    }
+  | {
+      readonly status: 'retryable';
+      readonly error: Error;
+      readonly retryAfterMs: number | undefined;
+    };
+
+/**
+ * A sink for packet paths. `export` never throws, never changes what it gets, and does not queue, retry or batch: the
+ * pipeline does. `shutdown` is safe twice and before `start`, flushes within `deadlineMs`, and nothing is called after it.
+ */
+export interface Exporter {
+  /** Short name for messages: `text`, `json`, `otlp`. */
+  readonly name: string;
+  /** Opens what it needs; throws SkbspanError with advice if it can't. Nothing is half-written on failure. */
+  start(): Promise<void>;
+  export(paths: readonly PacketPath[]): Promise<ExportResult>;
+  /** `statistics` are those of the whole run, for outputs that end with a summary record. */
+  shutdown(deadlineMs: number, statistics: Statistics): Promise<void>;
+}

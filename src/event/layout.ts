@@ -1,0 +1,184 @@
+// Generated from build/skbspan.bpf.o by `npm run generate`; do not edit.
+
+/** Byte offsets of each record's members; `size` is the whole struct. */
+export const eventHeader = {
+  size: 32,
+  timeNs: 0,
+  life: 8,
+  seq: 16,
+  probe: 20,
+  tid: 24,
+  cpu: 28,
+  kind: 30,
+  flags: 31,
+} as const;
+
+export const enterEvent = {
+  size: 72,
+  skb: 32,
+  frame: 40,
+  netns: 48,
+  ifindex: 52,
+  len: 56,
+  mark: 60,
+  protocol: 64,
+} as const;
+
+export const exitEvent = {
+  size: 40,
+  returnValue: 32,
+} as const;
+
+export const linkEvent = {
+  size: 56,
+  parent: 32,
+  skb: 40,
+  parentSeq: 48,
+  operation: 52,
+} as const;
+
+export const freeEvent = {
+  size: 56,
+  location: 32,
+  skb: 40,
+  how: 48,
+} as const;
+
+export const dropEvent = {
+  size: 56,
+  location: 32,
+  skb: 40,
+  reason: 48,
+} as const;
+
+export const packetEvent = {
+  size: 112,
+  skb: 32,
+  head: 40,
+  parent: 48,
+  socket: 56,
+  len: 64,
+  caplen: 68,
+  netns: 72,
+  ifindex: 76,
+  mark: 80,
+  hash: 84,
+  macOffset: 88,
+  networkOffset: 90,
+  transportOffset: 92,
+  protocol: 94,
+  vlanTci: 96,
+  vlanProto: 98,
+  queueMapping: 100,
+  gsoSize: 102,
+  gsoSegs: 104,
+  pktType: 106,
+  cloned: 107,
+  dataLen: 108,
+  data: 112,
+} as const;
+
+export const taskEvent = {
+  size: 64,
+  cgroup: 32,
+  tgid: 40,
+  comm: 48,
+} as const;
+
+export const deviceEvent = {
+  size: 64,
+  netns: 32,
+  ifindex: 36,
+  mtu: 40,
+  type: 44,
+  name: 48,
+} as const;
+
+export const eventKind = {
+  enter: 1,
+  exit: 2,
+  packet: 3,
+  link: 4,
+  free: 5,
+  drop: 6,
+  task: 7,
+  device: 8,
+} as const;
+
+export const eventFlag = {
+  point: 1,
+  enterOnly: 2,
+  first: 4,
+  linked: 8,
+  list: 16,
+} as const;
+
+export const linkOperation = {
+  clone: 1,
+  copy: 2,
+  segment: 3,
+  morph: 4,
+  xdp: 5,
+  gro: 6,
+} as const;
+
+export const freeHow = {
+  consumed: 1,
+  released: 2,
+  memory: 3,
+  reused: 4,
+} as const;
+
+export const probeRole = {
+  plain: 0,
+  release: 1,
+  free: 2,
+  freeMemory: 3,
+  clone: 4,
+  copy: 5,
+  alloc: 6,
+} as const;
+
+export const tracepointId = {
+  none: 0,
+  net_dev_queue: 1,
+  net_dev_start_xmit: 2,
+  net_dev_xmit: 3,
+  netif_rx_entry: 4,
+  netif_rx: 5,
+  netif_receive_skb_entry: 6,
+  netif_receive_skb_list_entry: 7,
+  napi_gro_receive_entry: 8,
+  napi_gro_frags_entry: 9,
+  netif_receive_skb: 10,
+  qdisc_enqueue: 11,
+  qdisc_dequeue: 12,
+  icmp_send: 13,
+  sock_rcvqueue_full: 14,
+  udp_fail_queue_rcv_skb: 15,
+  skb_copy_datagram_iovec: 16,
+  tcp_retransmit_skb: 17,
+  tcp_send_reset: 18,
+  tcp_probe: 19,
+  tcp_bad_csum: 20,
+  tcp_hash_bad_header: 21,
+  tcp_hash_md5_required: 22,
+  tcp_hash_md5_unexpected: 23,
+  tcp_hash_md5_mismatch: 24,
+  tcp_hash_ao_required: 25,
+  tcp_ao_handshake_failure: 26,
+} as const;
+
+export const counter = {
+  events: 0,
+  lives: 1,
+  lostRingFull: 2,
+  lostLivesFull: 3,
+  lostLivesBusy: 4,
+  lostCallsFull: 5,
+  lostLinks: 6,
+  lostContext: 7,
+  reused: 8,
+  unreadable: 9,
+  counterSlots: 10,
+} as const;
