@@ -52,7 +52,8 @@ enum link_operation {
 /* free_event.how */
 enum free_how {
 	FREE_CONSUMED = 1, /* tracepoint skb:consume_skb */
-	FREE_RELEASED = 2, /* __kfree_skb or a sibling without a tracepoint: eaten by its owner (tcp), stolen head (GRO) */
+	FREE_RELEASED =
+		2, /* __kfree_skb or a sibling without a tracepoint: eaten by its owner (tcp), stolen head (GRO) */
 	FREE_MEMORY = 3, /* only the memory's release was seen */
 	FREE_REUSED = 4, /* its end was not seen: the address was born again */
 };
@@ -75,11 +76,13 @@ enum probe_role {
  *   bits 36..39  which argument is a struct sock, 1..5 (0: none)
  *   bits 40..47  enum probe_role
  *   bit  48      an exit is watched for this probe
+ *   bit  49      only for tracking: the user did not ask for this function, so no call is recorded and no life begun
  */
 #define COOKIE_SKB_ARG_SHIFT 32
 #define COOKIE_SK_ARG_SHIFT 36
 #define COOKIE_ROLE_SHIFT 40
 #define COOKIE_EXIT_SHIFT 48
+#define COOKIE_SILENT_SHIFT 49
 
 /* Probe ids of tracepoints: this bit and enum tracepoint_id. */
 #define PROBE_TRACEPOINT 0x80000000

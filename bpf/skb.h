@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * skb.h - reading an sk_buff.
+ *
+ * A probe looks at ten and more members of the skb at every call. One copy of the whole struct and then plain loads at
+ * CO-RE offsets is several times cheaper than a probe read each.
+ *
+ * skb->dev is not always a device: it shares its place with the rb-tree node of TCP's queues and with UDP's dev_scratch.
+ * A pointer is believed only if it leads to a network namespace, which is known by its `ns.ops`.
+ */
+#ifndef SKBSPAN_SKB_H
+#define SKBSPAN_SKB_H
+
+#include "core.h"
+#include "event.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define SKB_BYTES_MAX 256 /* sizeof(struct sk_buff) is 216..240 on the kernels of the matrix */
+
+#define AF_UNSPEC 0
+#define AF_UNIX 1
+#define AF_NETLINK 16
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define ETH_P_ARP 0x0806
+
+struct skb_copy {
+	__u8 raw[SKB_BYTES_MAX] __attribute__((aligned(8)));
+};
+
+#define SKB_FIELD(copy, type, member) (*(type *)((copy)->raw + bpf_core_field_offset(struct sk_buff, member)))
+
+#define be16_to_host(x) __builtin_bswap16(x)
+
+/* False: not readable, so no skb. */
+static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
+{
+	u32 size = bpf_core_type_size(struct sk_buff);
+
+	if (size > SKB_BYTES_MAX)
+		size = SKB_BYTES_MAX;
+	return bpf_probe_read_kernel(copy->raw, size, skb) == 0;
+}
+
+/* What every real network namespace has in ns.ops; 0 if the task is exiting (no nsproxy). */
+static __always_inline const void *netns_operations(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, nsproxy, net_ns, ns.ops);
+}
+
+/* Inode of the namespace `net`, 0 if that is no namespace. */
+static __always_inline u32 netns_inode(struct net *net)
+{
+	const void *operations = netns_operations();
+	u32 inode = 0;
+
+	if (!net)
+		return 0;
+	if (operations && BPF_CORE_READ(net, ns.ops) != operations)
+		return 0;
+	if (bpf_core_read(&inode, sizeof(inode), &net->ns.inum))
+		return 0;
+	/* Namespace inodes are made from 0xeffffff8 on (include/linux/proc_ns.h): the check that is left for idle tasks. */
+	return inode >= 0xeffffff8 ? inode : 0;
+}
+
+/* The namespace of a device pointer, 0 if it is no device. */
+static __always_inline u32 device_netns(const struct net_device *dev)
+{
+	return dev ? netns_inode(BPF_CORE_READ(dev, nd_net.net)) : 0;
+}
+
+static __always_inline u16 sock_family(const struct sock *sk)
+{
+	return sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : AF_UNSPEC;
+}
+
+/* Sockets that carry packets of a network; netlink and unix sockets use skbs for messages that never are one. */
+static __always_inline bool family_has_packets(u16 family)
+{
+	return family != AF_UNSPEC && family != AF_UNIX && family != AF_NETLINK && family < 64;
+}
+
+#endif

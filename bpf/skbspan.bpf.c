@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * skbspan.bpf.c - entry points only. User space loads the ones that the chosen backend needs (autoload) and gives them
+ * their attach type: `enter` and `leave` serve kprobe and kprobe.multi, `session` serves kprobe.session.
+ */
+#include "core.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "event.h"
+#include "config.h"
+#include "function.h"
+#include "tracepoint.h"
+
+SEC("kprobe")
+int enter(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_ENTER(ctx), token;
+	bool watch_exit;
+
+	token = on_enter(ctx, cookie, frame, &watch_exit);
+	if (cookie_exits(cookie) && token)
+		open_call(frame, token);
+	return 0;
+}
+
+SEC("kretprobe")
+int leave(struct probe_regs *ctx)
+{
+	on_exit(ctx, bpf_get_attach_cookie(ctx), close_call(FRAME_AT_EXIT(ctx)));
+	return 0;
+}
+
+/*
+ * kprobe.session runs one program at both ends and lends it 8 bytes in between. Which end it is, and where the bytes are,
+ * two kernel functions tell. Their prototypes differ between kernels (the newer ones take the context), and libbpf checks
+ * prototypes; so the calls stand here as raw instructions whose BTF ids user space fills in before load
+ * (src/collector/session-calls.ts). Arguments that a kernel does not expect do no harm.
+ */
+#define SESSION_IS_RETURN 0x5e551001
+#define SESSION_COOKIE 0x5e551002
+#define STRINGIFY(x) #x
+#define TO_STRING(x) STRINGIFY(x)
+/* BPF_JMP | BPF_CALL, src_reg = BPF_PSEUDO_KFUNC_CALL */
+#define CALL_KERNEL_FUNCTION(id, context, result)                                                                      \
+	asm volatile("r1 = %1\n\t.byte 0x85\n\t.byte 0x20\n\t.short 0\n\t.long " TO_STRING(id) "\n\t%0 = r0"           \
+		     : "=r"(result)                                                                                    \
+		     : "r"(context)                                                                                    \
+		     : "r0", "r1", "r2", "r3", "r4", "r5", "memory")
+
+SEC("kprobe")
+int session(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), is_return, *token;
+	bool watch_exit;
+
+	CALL_KERNEL_FUNCTION(SESSION_IS_RETURN, ctx, is_return);
+	CALL_KERNEL_FUNCTION(SESSION_COOKIE, ctx, token);
+	if (is_return & 0xff) {
+		on_exit(ctx, cookie, *token);
+		return 0;
+	}
+	*token = on_enter(ctx, cookie, FRAME_AT_ENTER(ctx), &watch_exit);
+	/* 1: the kernel need not come back for the exit. */
+	return *token || watch_exit ? 0 : 1;
+}
+
+SEC("tp_btf/consume_skb")
+int tp_consume_skb(u64 *ctx)
+{
+	on_consumed(ctx[0], 0);
+	return 0;
+}
+
+/* Older than 6.? the tracepoint had no location; user space loads this one where it has. */
+SEC("tp_btf/consume_skb")
+int tp_consume_skb_at(u64 *ctx)
+{
+	on_consumed(ctx[0], ctx[1]);
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int tp_kfree_skb(u64 *ctx)
+{
+	on_dropped(ctx[0], ctx[1], (u32)ctx[2]);
+	return 0;
+}
+
+/* tracepoint backend only: without kprobes this is how the end of a packet that __kfree_skb freed is seen. */
+SEC("tp_btf/kmem_cache_free")
+int tp_kmem_cache_free(u64 *ctx)
+{
+	on_memory_freed(ctx[1]);
+	return 0;
+}
+
+#define X(name, skb_index)                                                                                             \
+	SEC("tp_btf/" #name)                                                                                           \
+	int tp_##name(u64 *ctx)                                                                                        \
+	{                                                                                                              \
+		on_tracepoint(TRACEPOINT_##name, ctx[skb_index]);                                                      \
+		return 0;                                                                                              \
+	}
+SKB_TRACEPOINTS(X)
+#undef X
+
+/* What the generated layout reads from this object's BTF: a type is there in full only if a variable has or points to it. */
+#define ABI(type, name) type abi_##name SEC(".data.abi")
+ABI(struct enter_event *, enter);
+ABI(struct exit_event *, exit);
+ABI(struct link_event *, link);
+ABI(struct free_event *, free);
+ABI(struct drop_event *, drop);
+ABI(struct packet_event *, packet);
+ABI(struct task_event *, task);
+ABI(struct device_event *, device);
+ABI(enum event_kind, kind);
+ABI(enum event_flag, flag);
+ABI(enum link_operation, operation);
+ABI(enum free_how, how);
+ABI(enum probe_role, role);
+ABI(enum tracepoint_id, tracepoint);
+ABI(enum counter, counter);
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

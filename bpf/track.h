@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * track.h - which skb is which: lives, their births, deaths and links.
+ *
+ * The address of an sk_buff says nothing: the slab and the NAPI cache hand it out again within microseconds. So the map
+ * `lives` holds, per address, the life that is there now, and three things guard it:
+ *
+ * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
+ *    The new skb gets a life of its own at its first sight as a packet (or at once, if it is a clone or copy of a life).
+ * 2. Dying. At the last reference (tracepoints kfree_skb and consume_skb, __kfree_skb and its siblings) the life is marked
+ *    dying and user space is told. From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
+ *    life. Any other function that sees the address is looking at a new packet, whether its birth was seen or not.
+ * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
+ *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again. That is why 2 does
+ *    not depend on 3.
+ *
+ * Where neither death nor birth can be seen (tracepoint backend: __kfree_skb has no tracepoint), `skb_is_new` in
+ * tracepoint.h judges by the place the packet is at.
+ *
+ * A call token is `life << 16 | (seq & 0xffff)`: what an exit needs to find its call, in the 8 bytes a session cookie has.
+ */
+#ifndef SKBSPAN_TRACK_H
+#define SKBSPAN_TRACK_H
+
+#include "packet.h"
+
+/* Life ids, 1.. in order of birth. One atomic per life, not per event. */
+u64 lives_minted;
+
+struct probe {
+	u32 id;
+	u32 role;
+	u64 skb; /* address */
+	u64 sock; /* 0: none known */
+	u64 frame; /* 0: a tracepoint */
+	u8 flags; /* for the enter record */
+	u8 silent; /* only for tracking: no call is recorded, no life begun */
+};
+
+static __always_inline u64 call_token(const struct life *life, u32 seq)
+{
+	return life->id << 16 | (seq & 0xffff);
+}
+
+static __always_inline void forget(u64 skb)
+{
+	bpf_map_delete_elem(&lives, &skb);
+}
+
+/* The address holds a new skb: what lived there has ended, seen or not. */
+static __always_inline void address_reborn(u64 skb)
+{
+	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+
+	if (!life)
+		return;
+	if (life->state == LIFE_ALIVE) {
+		count(COUNT_REUSED);
+		emit_free(life, skb, 0, NO_PROBE, FREE_REUSED);
+	}
+	forget(skb);
+}
+
+/* What a life begins as; not on the stack, which the copy of the skb fills. */
+static const struct life newborn = {.first = 1};
+
+static __always_inline struct life *begin_life(u64 skb, u64 parent)
+{
+	struct life *life;
+	long error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
+
+	if (error) {
+		count(error == -16 /* EBUSY */ ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
+		return NULL;
+	}
+	life = bpf_map_lookup_elem(&lives, &skb);
+	if (!life)
+		return NULL;
+	life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
+	life->parent = parent;
+	count(COUNT_LIVES);
+	return life;
+}
+
+/* Begins the life of a clone or copy, whatever the filters say: its parent is followed. */
+static __always_inline void begin_child(u64 skb, u64 parent_life, u64 parent_token, u32 probe, u8 operation)
+{
+	struct life *child = begin_life(skb, parent_life);
+
+	if (!child) {
+		count(COUNT_LOST_LINKS);
+		return;
+	}
+	emit_link(child, skb, parent_token, probe, operation);
+}
+
+/*
+ * Where the skb is, read anew only when skb->dev changed. Without a device the socket tells the namespace; where neither
+ * does, the last known one stays.
+ */
+static __always_inline void locate(struct life *life, const struct skb_copy *skb, const struct sock *sk)
+{
+	u64 raw = SKB_FIELD(skb, u64, dev);
+	const struct net_device *dev = (void *)raw;
+	u32 netns;
+
+	if (life->dev == raw && life->netns)
+		goto tell;
+	life->dev = raw;
+	netns = device_netns(dev);
+	if (netns) {
+		life->netns = netns;
+		life->ifindex = BPF_CORE_READ(dev, ifindex);
+	} else {
+		life->ifindex = 0;
+		if (family_has_packets(sock_family(sk))) {
+			netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
+			if (netns)
+				life->netns = netns;
+		}
+	}
+tell:
+	if (life->ifindex)
+		tell_device(dev, life->netns, life->ifindex);
+}
+
+/* A packet that is to be followed? Needs a device or a socket of a network family: see skb.h. */
+static __always_inline bool wanted(const struct skb_copy *skb, const struct sock *sk)
+{
+	u32 netns = device_netns((void *)SKB_FIELD(skb, u64, dev));
+
+	if (config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid)
+		return false;
+	if (!netns) {
+		if (!family_has_packets(sock_family(sk)))
+			return false;
+		if (config.netns)
+			netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
+	}
+	return !config.netns || netns == config.netns;
+}
+
+/* The last reference is gone. */
+static __always_inline void die(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
+{
+	if (life->state != LIFE_ALIVE)
+		return;
+	emit_free(life, skb, location, probe, how);
+	life->state = LIFE_DYING;
+}
+
+/*
+ * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
+ * call to end).
+ */
+static __always_inline u64 on_call(const struct probe *probe)
+{
+	struct skb_copy skb;
+	const struct sock *sk;
+	struct enter_event *event;
+	struct life *life;
+	u64 address = probe->skb, hash, token = 0;
+	u32 seq;
+	u8 flags = probe->flags;
+
+	life = bpf_map_lookup_elem(&lives, &address);
+	if (life && life->state == LIFE_DYING && probe->role < ROLE_RELEASE)
+		life = NULL;
+	if (!life && (probe->silent || (probe->role >= ROLE_RELEASE && probe->role < ROLE_CLONE)))
+		return 0;
+	if (probe->silent) {
+		token = call_token(life, 0);
+		goto role;
+	}
+	if (!skb_read(&skb, (void *)address)) {
+		count(COUNT_UNREADABLE);
+		return 0;
+	}
+	sk = (void *)SKB_FIELD(&skb, u64, sk);
+	if (!sk)
+		sk = (void *)probe->sock;
+	if (!life) {
+		if (!wanted(&skb, sk))
+			return 0;
+		life = begin_life(address, 0);
+		if (!life)
+			return 0;
+	}
+	life->head = SKB_FIELD(&skb, u64, head);
+	locate(life, &skb, sk);
+	tell_task(life);
+	if (life->parent)
+		flags |= FLAG_LINKED;
+	if (life->first)
+		flags |= FLAG_FIRST;
+	if (life->state == LIFE_ALIVE) {
+		hash = addresses_hash(&skb);
+		if (life->first || (hash && hash != life->addresses)) {
+			life->addresses = hash;
+			emit_packet(life, address, &skb, (u64)sk, probe->id, flags);
+			flags &= ~FLAG_FIRST;
+		}
+	}
+	life->first = 0;
+
+	seq = next_seq(life);
+	event = reserve(sizeof(*event));
+	if (event) {
+		fill_header(&event->header, EVENT_ENTER, life->id, seq, probe->id, flags);
+		event->skb = address;
+		event->frame = probe->frame;
+		event->netns = life->netns;
+		event->ifindex = life->ifindex;
+		event->len = SKB_FIELD(&skb, u32, len);
+		event->mark = SKB_FIELD(&skb, u32, mark);
+		event->protocol = be16_to_host(SKB_FIELD(&skb, u16, protocol));
+		event->_pad0 = 0;
+		event->_pad1 = 0;
+		submit(event);
+		token = call_token(life, seq);
+	}
+role:
+	if (probe->role == ROLE_FREE)
+		die(life, address, 0, probe->id, FREE_RELEASED);
+	if (probe->role == ROLE_FREE_MEMORY) {
+		die(life, address, 0, probe->id, FREE_MEMORY);
+		forget(address);
+	}
+	return token;
+}
+
+#endif
