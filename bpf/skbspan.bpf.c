@@ -120,6 +120,7 @@ ABI(enum link_operation, operation);
 ABI(enum free_how, how);
 ABI(enum probe_role, role);
 ABI(enum tracepoint_id, tracepoint);
+ABI(enum tracepoint_argument, argument);
 ABI(enum counter, counter);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -43,4 +43,11 @@ enum tracepoint_id {
 #undef X
 };
 
+/* At which argument each one's skb stands; a kernel that differs does not get the program. */
+enum tracepoint_argument {
+#define X(name, skb_index) ARGUMENT_##name = skb_index,
+	SKB_TRACEPOINTS(X)
+#undef X
+};
+
 #endif

@@ -153,7 +153,7 @@ static __always_inline void die(struct life *life, u64 skb, u64 location, u32 pr
  * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
  * call to end).
  */
-static __always_inline u64 on_call(const struct probe *probe)
+static __noinline u64 on_call(const struct probe *probe)
 {
 	struct skb_copy skb;
 	const struct sock *sk;
@@ -166,12 +166,14 @@ static __always_inline u64 on_call(const struct probe *probe)
 	life = bpf_map_lookup_elem(&lives, &address);
 	if (life && life->state == LIFE_DYING && probe->role < ROLE_RELEASE)
 		life = NULL;
-	if (!life && (probe->silent || (probe->role >= ROLE_RELEASE && probe->role < ROLE_CLONE)))
-		return 0;
 	if (probe->silent) {
+		if (!life)
+			return 0;
 		token = call_token(life, 0);
 		goto role;
 	}
+	if (!life && probe->role >= ROLE_RELEASE && probe->role < ROLE_CLONE)
+		return 0;
 	if (!skb_read(&skb, (void *)address)) {
 		count(COUNT_UNREADABLE);
 		return 0;

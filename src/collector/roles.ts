@@ -1,0 +1,49 @@
+import { probeRole } from '../event/layout.ts';
+
+/**
+ * Which kernel functions mean something to tracking (bpf/track.h says what). A name that a kernel does not have, or has
+ * inlined, is simply not there: each role is covered by more than one function or by a tracepoint.
+ */
+
+/** Functions that give the sk_buff itself back. net/core/skbuff.c */
+const freeMemory = ['kfree_skbmem', 'napi_skb_cache_put'];
+
+/** Functions that run when the last reference is gone. */
+const free = ['__kfree_skb', '__napi_kfree_skb', 'kfree_skb_partial', 'napi_skb_free_stolen_head'];
+
+/** Functions that return a new sk_buff. */
+export const allocators = [
+  '__alloc_skb',
+  '__build_skb',
+  '__napi_alloc_skb',
+  '__netdev_alloc_skb',
+  'alloc_skb_for_msg',
+  'build_skb',
+  'napi_alloc_skb',
+  'napi_build_skb',
+  'slab_build_skb',
+] as const;
+
+/** Destructors and parts of freeing: they may run on a dying skb and never begin a life. */
+const release =
+  /^(?:_*(?:napi_|dev_|netdev_|sk_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|skb_attempt_defer_free|skb_pp_|sk_skb_reason_drop|_*sock_[a-z]*free$|sock_edemux|_*skb_ext_|skb_queue_purge|skb_rbtree_purge|__skb_datagram_free|_*skb_free_datagram|skb_consume_udp|inet_sock_destruct)|_(?:wfree|rfree|efree|pfree)$|_destruct_skb$|^skb_unref$|destructor$|^(?:nf_)?bridge_info_free$|^msg_zerocopy_|^skb_zcopy_/;
+
+export type ProbeRole = (typeof probeRole)[keyof typeof probeRole];
+
+const byName = new Map<string, ProbeRole>([
+  ...freeMemory.map((name) => [name, probeRole.freeMemory] as const),
+  ...free.map((name) => [name, probeRole.free] as const),
+  ...allocators.map((name) => [name, probeRole.alloc] as const),
+  ['skb_clone', probeRole.clone],
+  ['skb_copy_header', probeRole.copy],
+]);
+
+/** The role of a kernel function by its name. */
+export function roleOf(func: string): ProbeRole {
+  return byName.get(func) ?? (release.test(func) ? probeRole.release : probeRole.plain);
+}
+
+/** Roles without which lives cannot be told apart: their functions are watched even if the user asked for others only. */
+export function isTrackingRole(role: ProbeRole): boolean {
+  return role !== probeRole.plain && role !== probeRole.release;
+}
