@@ -1,0 +1,93 @@
+import { createMultiLink, createPerfLink, openRawTracepoint } from './bpf-syscall.ts';
+import { createHandle } from './handles.ts';
+import { closeFd, closeFdAsync } from './libc.ts';
+import {
+  type KprobeTarget,
+  openKprobeEvent,
+  openKprobeEventAsync,
+  targetName,
+} from './perf-event.ts';
+
+/** An attachment. It ends when closed, or when the process dies. */
+export interface BpfLink {
+  readonly name: string;
+  readonly closed: boolean;
+  /** Detaches; idempotent. */
+  close(): void;
+  /** Detaches on another thread; counts as closed from the call on. */
+  closeAsync(): Promise<void>;
+}
+
+/** What can be attached: a loaded BpfProgram. */
+export interface Attachable {
+  readonly name: string;
+  fd(): number;
+}
+
+const createLink = (name: string, fd: number): BpfLink => {
+  let elsewhere: Promise<void> | undefined;
+  let asynchronous = false;
+  const handle = createHandle(name, () => {
+    if (asynchronous) elsewhere = closeFdAsync(fd);
+    else closeFd(fd);
+  });
+  return {
+    name,
+    get closed() {
+      return handle.closed;
+    },
+    close: () => {
+      handle.close();
+    },
+    async closeAsync() {
+      asynchronous = true;
+      handle.close();
+      await elsewhere;
+    },
+  };
+};
+
+export interface KprobeAttachment extends KprobeTarget {
+  /** What bpf_get_attach_cookie() gives in the program. */
+  readonly cookie: bigint;
+}
+
+const linkPerfEvent = (program: Attachable, attachment: KprobeAttachment, event: number) => {
+  try {
+    const link = createPerfLink(program.fd(), event, attachment.cookie);
+    return createLink(`link ${targetName(attachment)}`, link);
+  } finally {
+    closeFd(event);
+  }
+};
+
+/** Attaches by a kprobe of its own. Throws SystemError; ENOENT, EADDRNOTAVAIL, EINVAL, EBUSY mean "not this function". */
+export const attachKprobe = (program: Attachable, attachment: KprobeAttachment): BpfLink =>
+  linkPerfEvent(program, attachment, openKprobeEvent(attachment));
+
+/** attachKprobe with the slow part on another thread: run many at once. */
+export const attachKprobeAsync = async (
+  program: Attachable,
+  attachment: KprobeAttachment,
+): Promise<BpfLink> => linkPerfEvent(program, attachment, await openKprobeEventAsync(attachment));
+
+export interface KprobeMultiAttachment {
+  readonly addresses: readonly bigint[];
+  readonly cookies: readonly bigint[];
+  readonly retprobe: boolean;
+  readonly session?: boolean;
+}
+
+/** Attaches to many functions by one system call: all or none. */
+export const attachKprobeMulti = (
+  program: Attachable,
+  attachment: KprobeMultiAttachment,
+): BpfLink => {
+  const { addresses, cookies, retprobe, session = false } = attachment;
+  const fd = createMultiLink({ programFd: program.fd(), addresses, cookies, retprobe, session });
+  return createLink(`link ${program.name} on ${addresses.length} functions`, fd);
+};
+
+/** Attaches a tp_btf program to the tracepoint named in its section. */
+export const attachTracing = (program: Attachable): BpfLink =>
+  createLink(`link ${program.name}`, openRawTracepoint(program.fd()));
