@@ -1,0 +1,92 @@
+import { createTextExporter } from '../exporters/text/text-exporter.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import { createDemoNetwork, type DemoNetwork, removeLeftovers } from './demo-network.ts';
+import { exchangeTcp, ping, sendUdp } from './demo-traffic.ts';
+import { describeProbes } from './run-trace.ts';
+import { runSession, say } from './session.ts';
+import { createStandardOutput } from './standard-output.ts';
+import { createStopRequest, exitInterrupted, type StopRequest } from './stop-request.ts';
+import { formatSummary } from './summary.ts';
+import { useColor } from './terminal.ts';
+
+const prefix = 'skbspan-demo';
+
+async function makeTraffic({ a, b, blockedPort }: DemoNetwork): Promise<void> {
+  say(`a ping from ${a.address} to ${b.address}`);
+  await ping(a, b);
+  say('a TCP connection: a line there, a line back');
+  await exchangeTcp(a, b);
+  say(`a UDP packet to port ${blockedPort}, which a firewall rule of ${b.address} drops`);
+  await sendUdp(a, b, blockedPort);
+}
+
+/** Whether any call of the path ran in the demo's namespaces. */
+function touches(network: DemoNetwork): (path: PacketPath) => boolean {
+  const inodes = new Set([network.a.inode, network.b.inode]);
+  return (path) =>
+    path.lives.some((life) => life.calls.some((call) => inodes.has(call.device.netns)));
+}
+
+async function trace(
+  network: DemoNetwork,
+  stop: StopRequest,
+  color: false | undefined,
+): Promise<number> {
+  const stdout = createStandardOutput(process.stdout, {
+    limitLines: undefined,
+    onEnd: stop.request,
+  });
+  const isDemo = touches(network);
+  let shown = 0;
+  const result = await runSession({
+    stop,
+    exporters: [createTextExporter({ output: stdout, format: 'tree', color: useColor(color) })],
+    tracing: {
+      backend: undefined,
+      functions: undefined,
+      netns: undefined,
+      ringBytes: 64 * 1024 * 1024,
+      snaplenBytes: 128,
+      exits: undefined,
+    },
+    keep: (path) => {
+      const kept = isDemo(path);
+      if (kept) shown++;
+      return kept;
+    },
+    onReady: async (tracing) => {
+      say(`tracing by ${tracing.backend} with ${describeProbes(tracing)}`);
+      try {
+        await makeTraffic(network);
+        stop.request('done');
+      } catch (error) {
+        // Ctrl-C ends the programs that make the traffic, too.
+        if (stop.reason === undefined) throw error;
+      }
+    },
+  });
+  if (result === undefined) return exitInterrupted;
+  process.stderr.write(formatSummary(result.statistics, result.elapsedMs));
+  say(`shown were the ${shown} packets of the demo, not others that this host handled meanwhile`);
+  if (result.broken !== undefined) throw result.broken;
+  return 0;
+}
+
+/** Runs `skbspan demo`; resolves with the exit code. */
+export async function runDemo(color: false | undefined): Promise<number> {
+  const stop = createStopRequest();
+  try {
+    await removeLeftovers(prefix);
+    const network = await createDemoNetwork(prefix);
+    try {
+      say(
+        `${network.a.netns} (${network.a.address}) and ${network.b.netns} (${network.b.address}) are joined by a veth pair`,
+      );
+      return await trace(network, stop, color);
+    } finally {
+      await network.remove();
+    }
+  } finally {
+    stop.dispose();
+  }
+}

@@ -1,0 +1,77 @@
+import type { Writable } from 'node:stream';
+import type { Tracing } from '../collector/tracing.ts';
+import type { Exporter } from '../event/exporter.ts';
+import { createJsonExporter } from '../exporters/json/json-exporter.ts';
+import { createOtlpExporter } from '../exporters/otlp/otlp-exporter.ts';
+import { createTextExporter } from '../exporters/text/text-exporter.ts';
+import { resolveNetns } from '../kernel/namespaces.ts';
+import { formatDuration } from './durations.ts';
+import { writeReadyFile } from './ready-file.ts';
+import { runSession, say } from './session.ts';
+import { createStandardOutput } from './standard-output.ts';
+import { createStopRequest, exitInterrupted } from './stop-request.ts';
+import { formatSummary } from './summary.ts';
+import type { TraceOptions } from './trace-options.ts';
+import { useColor } from './terminal.ts';
+
+function chooseExporters(options: TraceOptions, stdout: Writable): Exporter[] {
+  const { format, jsonFile, otlp } = options;
+  const exporters: Exporter[] = [];
+  if (jsonFile === '-') exporters.push(createJsonExporter({ output: stdout }));
+  else {
+    exporters.push(createTextExporter({ output: stdout, format, color: useColor(options.color) }));
+    if (jsonFile !== undefined) exporters.push(createJsonExporter({ output: jsonFile }));
+  }
+  if (otlp !== undefined) exporters.push(createOtlpExporter({ ...otlp, clones: 'same_trace' }));
+  return exporters;
+}
+
+/** `26 probes (3 refused)`. */
+export function describeProbes({ probes }: Tracing): string {
+  const refused = probes.refused.length;
+  return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
+}
+
+/** Runs `skbspan trace`; resolves with the exit code. */
+export async function runTrace(options: TraceOptions): Promise<number> {
+  const stop = createStopRequest();
+  const stdout = createStandardOutput(process.stdout, {
+    limitLines: options.limitLines,
+    onEnd: stop.request,
+  });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const result = await runSession({
+      stop,
+      exporters: chooseExporters(options, stdout),
+      tracing: {
+        backend: options.backend,
+        functions: options.functions,
+        netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
+        ringBytes: options.ringBytes,
+        snaplenBytes: options.snaplenBytes,
+        exits: options.exits ? true : undefined,
+      },
+      onReady: async (tracing) => {
+        const until =
+          options.durationMs === undefined
+            ? 'Ctrl-C ends it'
+            : `for ${formatDuration(options.durationMs)}`;
+        say(`tracing by ${tracing.backend} with ${describeProbes(tracing)}; ${until}`);
+        if (options.readyFile !== undefined) await writeReadyFile(options.readyFile);
+        if (options.durationMs !== undefined) {
+          timer = setTimeout(() => {
+            stop.request('duration');
+          }, options.durationMs);
+        }
+      },
+    });
+    if (result === undefined) return exitInterrupted;
+    process.stderr.write(formatSummary(result.statistics, result.elapsedMs));
+    if (result.broken !== undefined) throw result.broken;
+    return 0;
+  } finally {
+    clearTimeout(timer);
+    stop.dispose();
+  }
+}

@@ -1,0 +1,192 @@
+import { UsageError } from '../errors.ts';
+import type { BackendName } from '../collector/tracing.ts';
+import { parseDuration } from './durations.ts';
+
+/** What commander found on the command line of `skbspan trace`: text, unchecked. */
+export interface TraceFlags {
+  readonly backend?: string;
+  readonly filterFunc?: string;
+  readonly filterNetns?: string;
+  readonly outputLimitLines?: string;
+  /** true: asked for without a value. */
+  readonly otlp?: string | true;
+  readonly otlpTimeScale?: string;
+  readonly json?: string | true;
+  readonly format?: string;
+  readonly duration?: string;
+  readonly readyFile?: string;
+  readonly ringMb?: string;
+  readonly snaplen?: string;
+  readonly color?: boolean;
+  readonly kprobeExits?: boolean;
+}
+
+/** A checked command line. `undefined` is always "not asked for". */
+export interface TraceOptions {
+  readonly backend: BackendName | undefined;
+  /** Regular expression that must match a function's whole name. */
+  readonly functions: string | undefined;
+  /** As given; src/kernel/namespaces.ts knows what it means. */
+  readonly netns: string | undefined;
+  readonly limitLines: number | undefined;
+  /** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
+  readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
+  /** `-`: standard output, instead of text. */
+  readonly jsonFile: string | undefined;
+  readonly format: 'tree' | 'table';
+  readonly durationMs: number | undefined;
+  readonly readyFile: string | undefined;
+  readonly ringBytes: number;
+  readonly snaplenBytes: number;
+  /** undefined: as the terminal and NO_COLOR say. */
+  readonly color: false | undefined;
+  readonly exits: boolean;
+}
+
+export const backendNames = ['kprobe-session', 'kprobe-multi', 'kprobe', 'tracepoint'] as const;
+
+const ringMbMax = 1024;
+const snaplenMax = 65_535;
+
+export const isBackend = (name: string): name is BackendName =>
+  (backendNames as readonly string[]).includes(name);
+
+function whole(text: string, least: number, most: number): number | undefined {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : undefined;
+}
+
+/** Why `source` is no regular expression; undefined if it is one. */
+export function regexProblem(source: string): string | undefined {
+  try {
+    new RegExp(`^(?:${source})$`);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The words of the command line that no option took: unknown options and arguments without a meaning. */
+export function leftoverProblems(leftovers: readonly string[]): string[] {
+  return leftovers.map((word) =>
+    word.startsWith('-') ? `unknown option ${word}` : `unexpected argument ${word}`,
+  );
+}
+
+/** Throws one UsageError that names every mistake, none if `problems` is empty. */
+export function refuse(problems: readonly string[], command: string): void {
+  if (problems.length === 0) return;
+  throw new UsageError(problems.join('\n  '), { advice: `See: skbspan ${command} --help` });
+}
+
+/** Checks all of a `trace` command line at once. Throws UsageError with every mistake in it. */
+export function parseTraceOptions(
+  flags: TraceFlags,
+  leftovers: readonly string[] = [],
+): TraceOptions {
+  const problems = leftoverProblems(leftovers);
+
+  const checked = <T>(
+    option: string,
+    text: string | undefined,
+    parse: (text: string) => T | undefined,
+    want: string,
+  ): T | undefined => {
+    if (text === undefined) return undefined;
+    const value = parse(text);
+    if (value === undefined) problems.push(`${option}: want ${want}, not '${text}'`);
+    return value;
+  };
+
+  const backend = checked(
+    '--backend',
+    flags.backend,
+    (text) => (isBackend(text) ? text : undefined),
+    backendNames.join(', '),
+  );
+  const format = checked(
+    '--format',
+    flags.format,
+    (text) => (text === 'tree' || text === 'table' ? text : undefined),
+    'tree or table',
+  );
+  const limitLines = checked(
+    '--output-limit-lines',
+    flags.outputLimitLines,
+    (text) => whole(text, 1, Number.MAX_SAFE_INTEGER),
+    'a number of lines above 0',
+  );
+  const durationMs = checked(
+    '--duration',
+    flags.duration,
+    parseDuration,
+    'a duration like 500ms, 10s or 5m',
+  );
+  const ringMb = checked(
+    '--ring-mb',
+    flags.ringMb,
+    (text) => {
+      const value = whole(text, 1, ringMbMax);
+      return value !== undefined && (value & (value - 1)) === 0 ? value : undefined;
+    },
+    `a power of two from 1 to ${ringMbMax}`,
+  );
+  const snaplenBytes = checked(
+    '--snaplen',
+    flags.snaplen,
+    (text) => whole(text, 0, snaplenMax),
+    `a number of bytes up to ${snaplenMax}`,
+  );
+
+  const otlpTimeScale = checked(
+    '--otlp-time-scale',
+    flags.otlpTimeScale,
+    (text) => whole(text, 1, 1_000_000),
+    'a whole number from 1 to 1000000',
+  );
+
+  const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
+  if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
+  for (const [option, value] of [
+    ['--filter-netns', flags.filterNetns],
+    ['--ready-file', flags.readyFile],
+    ['--json', flags.json],
+    ['--otlp', flags.otlp],
+  ] as const) {
+    if (value === '') problems.push(`${option}: the value is empty`);
+  }
+  if (otlpTimeScale !== undefined && flags.otlp === undefined) {
+    problems.push('--otlp-time-scale needs --otlp');
+  }
+
+  const jsonFile = flags.json === true ? '-' : flags.json;
+  if (jsonFile === '-' && (flags.format !== undefined || flags.color === false)) {
+    problems.push('--format and --no-color are for text, but --json without a file replaces it');
+  }
+  if (flags.kprobeExits === true && backend !== undefined && backend !== 'kprobe') {
+    problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
+  }
+
+  refuse(problems, 'trace');
+  return {
+    backend,
+    functions: flags.filterFunc,
+    netns: flags.filterNetns,
+    limitLines,
+    otlp:
+      flags.otlp === undefined
+        ? undefined
+        : {
+            endpoint: flags.otlp === true ? undefined : flags.otlp,
+            timeScale: otlpTimeScale ?? 1,
+          },
+    jsonFile,
+    format: format ?? 'tree',
+    durationMs,
+    readyFile: flags.readyFile,
+    ringBytes: (ringMb ?? 64) * 1024 * 1024,
+    snaplenBytes: snaplenBytes ?? 128,
+    color: flags.color === false ? false : undefined,
+    exits: flags.kprobeExits === true,
+  };
+}

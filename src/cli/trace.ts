@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { backendNames, parseTraceOptions, type TraceFlags } from './trace-options.ts';
+
+const examples = `
+Examples:
+  skbspan trace                                     every packet, as a tree
+  skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
+  skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
+  skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
+  skbspan trace --json | jq .                       one line of JSON per packet
+`;
+
+/** `skbspan trace`: follows packets until Ctrl-C and hands their paths to the outputs that were asked for. */
+export function addTraceCommand(
+  program: Command,
+  run: (command: Promise<number>) => Promise<void>,
+): void {
+  program
+    .command('trace')
+    .description('follow packets and show the path of each')
+    .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
+    .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
+    .option(
+      '--filter-netns <spec>',
+      'follow only packets first seen in this network namespace: a path, a name of `ip netns` or inode:<number>',
+    )
+    .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
+    .option(
+      '--otlp [url]',
+      'send each path as a trace by OTLP/gRPC (default: the OTEL_* variables)',
+    )
+    .option(
+      '--otlp-time-scale <n>',
+      'make traces n times as long: 1000 lets a viewer of microseconds show nanoseconds (default: 1)',
+    )
+    .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
+    .option('--format <name>', 'text as tree or table (default: tree)')
+    .option('--duration <time>', 'stop after 500ms, 10s, 5m')
+    .option('--ready-file <file>', 'create this file once every probe is recording')
+    .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')
+    .option('--snaplen <bytes>', 'bytes of each packet to keep (default: 128)')
+    .option('--no-color', 'no colours (also: the variable NO_COLOR)')
+    .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long')
+    .addHelpText('after', examples)
+    // Unknown words are refused by parseTraceOptions, together with all other mistakes.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (flags: TraceFlags, command: Command) => {
+      const options = parseTraceOptions(flags, command.args);
+      const { runTrace } = await import('./run-trace.ts');
+      await run(runTrace(options));
+    });
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.ts';
+import { SkbspanError } from '../../src/errors.ts';
+
+const defaults = {
+  backend: undefined,
+  functions: undefined,
+  netns: undefined,
+  limitLines: undefined,
+  otlp: undefined,
+  jsonFile: undefined,
+  format: 'tree',
+  durationMs: undefined,
+  readyFile: undefined,
+  ringBytes: 64 * 1024 * 1024,
+  snaplenBytes: 128,
+  color: undefined,
+  exits: false,
+} as const;
+
+test('an empty command line gives the defaults', () => {
+  assert.deepEqual(parseTraceOptions({ color: true }), defaults);
+});
+
+test('each option is read', () => {
+  const table: readonly (readonly [TraceFlags, object])[] = [
+    [{ backend: 'kprobe-multi' }, { backend: 'kprobe-multi' }],
+    [{ filterFunc: 'ip_.*|tcp_v4_rcv' }, { functions: 'ip_.*|tcp_v4_rcv' }],
+    [{ filterNetns: 'inode:4026531840' }, { netns: 'inode:4026531840' }],
+    [{ outputLimitLines: '10' }, { limitLines: 10 }],
+    [{ otlp: true }, { otlp: { endpoint: undefined, timeScale: 1 } }],
+    [
+      { otlp: 'http://c:4317', otlpTimeScale: '1000' },
+      { otlp: { endpoint: 'http://c:4317', timeScale: 1000 } },
+    ],
+    [{ json: true }, { jsonFile: '-' }],
+    [{ json: '/tmp/paths.jsonl' }, { jsonFile: '/tmp/paths.jsonl' }],
+    [
+      { json: '/tmp/paths.jsonl', format: 'table' },
+      { jsonFile: '/tmp/paths.jsonl', format: 'table' },
+    ],
+    [{ duration: '500ms' }, { durationMs: 500 }],
+    [{ readyFile: '/tmp/ready' }, { readyFile: '/tmp/ready' }],
+    [{ ringMb: '1' }, { ringBytes: 1024 * 1024 }],
+    [{ ringMb: '1024' }, { ringBytes: 1024 * 1024 * 1024 }],
+    [{ snaplen: '0' }, { snaplenBytes: 0 }],
+    [{ snaplen: '65535' }, { snaplenBytes: 65_535 }],
+    [{ color: false }, { color: false }],
+    [{ kprobeExits: true }, { exits: true }],
+    [
+      { kprobeExits: true, backend: 'kprobe' },
+      { exits: true, backend: 'kprobe' },
+    ],
+  ];
+  for (const [flags, want] of table) {
+    assert.deepEqual(parseTraceOptions(flags), { ...defaults, ...want }, JSON.stringify(flags));
+  }
+});
+
+test('each mistake is refused and named', () => {
+  const table: readonly (readonly [TraceFlags, RegExp])[] = [
+    [{ backend: 'fentry' }, /--backend: want kprobe-session, .*not 'fentry'/],
+    [{ filterFunc: 'ip_(' }, /--filter-func: Invalid regular expression/],
+    [{ filterNetns: '' }, /--filter-netns: the value is empty/],
+    [{ outputLimitLines: '0' }, /--output-limit-lines: .*not '0'/],
+    [{ outputLimitLines: '1e3' }, /--output-limit-lines/],
+    [{ otlp: '' }, /--otlp: the value is empty/],
+    [{ otlpTimeScale: '10' }, /--otlp-time-scale needs --otlp/],
+    [{ otlp: true, otlpTimeScale: '1.5' }, /--otlp-time-scale: want a whole number/],
+    [{ json: '' }, /--json: the value is empty/],
+    [{ json: true, format: 'table' }, /--format and --no-color are for text/],
+    [{ json: true, color: false }, /--format and --no-color are for text/],
+    [{ format: 'xml' }, /--format: want tree or table, not 'xml'/],
+    [{ duration: '10' }, /--duration: want a duration/],
+    [{ readyFile: '' }, /--ready-file: the value is empty/],
+    [{ ringMb: '3' }, /--ring-mb: want a power of two/],
+    [{ ringMb: '0' }, /--ring-mb/],
+    [{ ringMb: '2048' }, /--ring-mb/],
+    [{ snaplen: '65536' }, /--snaplen/],
+    [{ snaplen: '-1' }, /--snaplen/],
+    [{ kprobeExits: true, backend: 'tracepoint' }, /--kprobe-exits is for the backend kprobe/],
+  ];
+  for (const [flags, want] of table) {
+    assert.throws(
+      () => parseTraceOptions(flags),
+      (error: unknown) =>
+        error instanceof SkbspanError && error.code === 'SKBSPAN_USAGE' && want.test(error.message),
+      JSON.stringify(flags),
+    );
+  }
+});
+
+test('all mistakes come in one message', () => {
+  const flags = { backend: 'x', ringMb: '3', duration: 'soon' };
+  assert.throws(
+    () => parseTraceOptions(flags, ['--wrong', 'icmp']),
+    (error: unknown) => {
+      assert.ok(error instanceof SkbspanError);
+      assert.equal(error.message.split('\n').length, 5);
+      assert.match(error.message, /unknown option --wrong/);
+      assert.match(error.message, /unexpected argument icmp/);
+      assert.match(error.advice ?? '', /skbspan trace --help/);
+      return true;
+    },
+  );
+});
