@@ -1,0 +1,177 @@
+/**
+ * The JSON form of packet paths and of the run's summary; docs/json.md describes every field. Unknown is null, never left
+ * out, so that a column is there in every line. What may pass 2^53 is text: times since 1970 and cgroup ids in decimal,
+ * addresses and registers in hex.
+ */
+import {
+  type Call,
+  type CodeLocation,
+  type Device,
+  type Flow,
+  type Life,
+  type LifeEnd,
+  type PacketPath,
+  type PacketSight,
+  type PathLoss,
+  type Task,
+} from '../../event/packet-path.ts';
+import { type Statistics } from '../../event/statistics.ts';
+
+/** Changes when a reader of the old form would misread the new one; added fields do not change it. */
+export const pathSchema = 'skbspan.path/1';
+export const summarySchema = 'skbspan.summary/1';
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+type Fields = Readonly<Record<string, Json>>;
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+/** `2026-08-21T22:13:20.123456789Z`. */
+export function isoTime(epochNs: bigint): string {
+  const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
+  return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
+}
+
+const flowFields = (flow: Flow | undefined): Json =>
+  flow === undefined
+    ? null
+    : {
+        network: flow.network,
+        transport: flow.transport,
+        source_address: flow.sourceAddress,
+        source_port: flow.sourcePort ?? null,
+        destination_address: flow.destinationAddress,
+        destination_port: flow.destinationPort ?? null,
+        tcp_flags: flow.tcpFlags ?? null,
+        detail: flow.detail,
+      };
+
+const deviceFields = (device: Device): Fields => ({
+  netns: device.netns,
+  netns_name: device.netnsName,
+  ifindex: device.ifindex,
+  name: device.name,
+  mtu: device.mtu,
+});
+
+const taskFields = (task: Task): Fields => ({
+  tid: task.tid,
+  tgid: task.tgid,
+  comm: task.comm,
+  cgroup: task.cgroup.toString(),
+});
+
+const callFields = (call: Call): Fields => ({
+  func: call.func,
+  module: call.module ?? null,
+  kind: call.kind,
+  seq: call.seq,
+  offset_ns: call.offsetNs,
+  duration_ns: call.durationNs ?? null,
+  timing: call.timing,
+  depth: call.depth,
+  parent: call.parent === undefined ? null : { life: call.parent.life, call: call.parent.call },
+  cpu: call.cpu,
+  task: taskFields(call.task),
+  device: deviceFields(call.device),
+  len: call.len,
+  mark: call.mark,
+  protocol: call.protocol,
+  return_value: call.returnValue === undefined ? null : hex(call.returnValue),
+  packet: call.packet,
+});
+
+const sightFields = (sight: PacketSight): Fields => ({
+  offset_ns: sight.offsetNs,
+  seq: sight.seq,
+  flow: flowFields(sight.flow),
+  len: sight.len,
+  bytes: Buffer.from(sight.bytes.buffer, sight.bytes.byteOffset, sight.bytes.byteLength).toString(
+    'base64',
+  ),
+  mac_offset: sight.macOffset ?? null,
+  network_offset: sight.networkOffset ?? null,
+  transport_offset: sight.transportOffset ?? null,
+  protocol: sight.protocol,
+  vlan: sight.vlan === undefined ? null : { tci: sight.vlan.tci, protocol: sight.vlan.protocol },
+  queue: sight.queue,
+  gso: sight.gso === undefined ? null : { size: sight.gso.size, segments: sight.gso.segments },
+  hash: sight.hash,
+  mark: sight.mark,
+  device: deviceFields(sight.device),
+  packet_type: sight.packetType,
+  socket: hex(sight.socket),
+});
+
+const locationFields = (location: CodeLocation | undefined): Json =>
+  location === undefined
+    ? null
+    : {
+        address: hex(location.address),
+        func: location.func,
+        offset: location.offset,
+        module: location.module ?? null,
+      };
+
+const endFields = (end: LifeEnd | undefined): Json =>
+  end === undefined
+    ? null
+    : {
+        offset_ns: end.offsetNs,
+        how: end.how,
+        reason: end.reason ?? null,
+        reason_code: end.reasonCode ?? null,
+        location: locationFields(end.location),
+      };
+
+const lifeFields = ({ id, skb, parent, offsetNs, calls, packets, end }: Life): Fields => ({
+  id,
+  skb: hex(skb),
+  parent:
+    parent === undefined
+      ? null
+      : { life: parent.life, call: parent.call, operation: parent.operation },
+  offset_ns: offsetNs,
+  end: endFields(end),
+  calls: calls.map(callFields),
+  packets: packets.map(sightFields),
+});
+
+const lossFields = (loss: PathLoss): Fields => ({
+  cause: loss.cause,
+  life: 'life' in loss ? loss.life : null,
+  after_seq: 'afterSeq' in loss ? loss.afterSeq : null,
+  count: 'count' in loss ? loss.count : null,
+});
+
+/** One packet path as a plain object for JSON. */
+export const pathRecord = (path: PacketPath): Fields => ({
+  schema: pathSchema,
+  id: path.id,
+  trace_id: path.traceId,
+  time: isoTime(path.startTimeNs),
+  start_time_ns: path.startTimeNs.toString(),
+  duration_ns: path.durationNs,
+  direction: path.direction,
+  ending: path.ending,
+  losses: path.losses.map(lossFields),
+  flow: flowFields(path.flow),
+  lives: path.lives.map(lifeFields),
+});
+
+/** What the run counted: the last line. */
+export const summaryRecord = (statistics: Statistics): Fields => ({
+  schema: summarySchema,
+  events: statistics.events,
+  lives: statistics.lives,
+  paths: statistics.paths,
+  drops: Object.fromEntries(statistics.drops),
+  losses: Object.fromEntries(statistics.losses),
+});
+
+/**
+ * A record as one line. JSON.stringify escapes C0 controls only; DEL and C1 are escaped too, since a terminal that shows
+ * the line would obey them.
+ */
+export const jsonLine = (record: Fields): string =>
+  `${JSON.stringify(record).replace(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)}\n`;

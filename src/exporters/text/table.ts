@@ -1,0 +1,109 @@
+/** One line per call in the columns of pwru, so that its users and their scripts feel at home. */
+import { type Call, type Flow, type Life, type PacketPath } from '../../event/packet-path.ts';
+import { clean, codeLocation } from './format.ts';
+
+const PROCESS_WIDTH = 16;
+
+export interface Table {
+  readonly header: string;
+  /** The lines of one path in the order of time, without line ends. */
+  lines(path: PacketPath): string[];
+}
+
+function centre(text: string, width: number): string {
+  const left = Math.max(0, Math.floor((width - text.length) / 2));
+  return (' '.repeat(left) + text).padEnd(width);
+}
+
+/** `ping:4711`; a long one keeps its end: `~orker-threads:17`. */
+function process({ task }: Call): string {
+  const name = task.tid === 0 ? 'idle' : clean(task.comm === '' ? '?' : task.comm);
+  const text = `${name}:${task.tgid === 0 ? task.tid : task.tgid}`;
+  return text.length <= PROCESS_WIDTH ? text : `~${text.slice(1 - PROCESS_WIDTH)}`;
+}
+
+const interfaceName = ({ device }: Call): string =>
+  device.name === '' ? `${device.ifindex}` : `${clean(device.name)}:${device.ifindex}`;
+
+function tuple(flow: Flow | undefined): string {
+  if (flow === undefined) return '-';
+  const [left, right] = flow.network === 'ipv6' ? ['[', ']'] : ['', ''];
+  const source = `${left}${clean(flow.sourceAddress)}${right}:${flow.sourcePort ?? 0}`;
+  const destination = `${left}${clean(flow.destinationAddress)}${right}:${flow.destinationPort ?? 0}`;
+  return `${source}->${destination}(${clean(flow.transport)})`;
+}
+
+interface Line {
+  readonly offsetNs: number;
+  readonly life: Life;
+  readonly call: Call;
+  readonly func: string;
+}
+
+/** The calls of a life, and its drop at the place of its last call. */
+function linesOf(life: Life): Line[] {
+  const lines = life.calls.map((call) => ({
+    offsetNs: call.offsetNs,
+    life,
+    call,
+    func: clean(call.func),
+  }));
+  const call = life.calls.at(-1);
+  if (life.end?.how === 'dropped' && call !== undefined) {
+    const { reason, location, offsetNs } = life.end;
+    const where = location === undefined ? '' : ` ${codeLocation(location)}`;
+    const func = `skb:kfree_skb(SKB_DROP_REASON_${clean(reason ?? 'NOT_SPECIFIED')})${where}`;
+    lines.push({ offsetNs, life, call, func });
+  }
+  return lines;
+}
+
+const columns = (
+  skb: string,
+  cpu: string,
+  task: string,
+  netns: string,
+  mark: string,
+  device: string,
+  protocol: string,
+  mtu: string,
+  len: string,
+): string =>
+  [
+    skb.padEnd(18),
+    cpu.padEnd(3),
+    task.padEnd(PROCESS_WIDTH),
+    netns.padEnd(10),
+    mark.padEnd(8),
+    centre(device, 16),
+    protocol.padEnd(6),
+    mtu.padEnd(5),
+    len.padEnd(5),
+  ].join(' ');
+
+/** As in pwru the tuple column grows to the longest tuple seen so far. */
+export function createTable(): Table {
+  let tupleWidth = 0;
+  return {
+    header: `${columns('SKB', 'CPU', 'PROCESS', 'NETNS', 'MARK/x', 'IFACE', 'PROTO', 'MTU', 'LEN')} TUPLE FUNC`,
+    lines(path) {
+      const lines = path.lives.flatMap(linesOf).sort((a, b) => a.offsetNs - b.offsetNs);
+      return lines.map(({ life, call, func }) => {
+        const addresses = tuple(life.packets[call.packet]?.flow ?? path.flow);
+        tupleWidth = Math.max(tupleWidth, addresses.length);
+        const meta = columns(
+          `0x${life.skb.toString(16)}`,
+          `${call.cpu}`,
+          process(call),
+          `${call.device.netns}`,
+          call.mark.toString(16),
+          interfaceName(call),
+          `0x${call.protocol.toString(16).padStart(4, '0')}`,
+          `${call.device.mtu}`,
+          `${call.len}`,
+        );
+        return `${meta} ${addresses.padEnd(tupleWidth)} ${func}`;
+      });
+    },
+  };
+}

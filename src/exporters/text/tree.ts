@@ -1,0 +1,155 @@
+import { type Call, type PacketPath } from '../../event/packet-path.ts';
+import { arrange, type Item, type Node } from './arrange.ts';
+import { duration, flowAddresses, functionName, offsetWriter, place, taskName } from './format.ts';
+import { firstLength, headLines } from './head.ts';
+import { endText } from './outcome.ts';
+import { type Paint, type Tone } from './paint.ts';
+
+interface Row {
+  readonly offset: string;
+  /** From the outermost level inwards: are there more siblings below? Empty at the top. */
+  readonly trail: readonly boolean[];
+  readonly label: string;
+  readonly duration: string;
+  readonly note: string;
+  readonly tone: Tone;
+}
+
+interface Branches {
+  readonly more: string;
+  readonly last: string;
+  readonly pass: string;
+  readonly none: string;
+}
+
+/** Widest first: deep paths on a narrow terminal are drawn closer. */
+const branchStyles: readonly Branches[] = [
+  { more: '├─ ', last: '└─ ', pass: '│  ', none: '   ' },
+  { more: '├ ', last: '└ ', pass: '│ ', none: '  ' },
+  { more: '├', last: '└', pass: '│', none: ' ' },
+];
+
+const durations: Readonly<Record<Call['timing'], (call: Call) => string>> = {
+  exit: (call) => duration(call.durationNs ?? 0),
+  'enter-only': (call) => `~${duration(call.durationNs ?? 0)}`,
+  point: () => '',
+  unfinished: () => 'unfinished',
+};
+
+/** Tells where a call ran, but only what is not as it was on the line before. */
+function createPlaceNotes(path: PacketPath): (call: Call) => string {
+  let known = ['', '', '', `${firstLength(path)} B`, 'mark 0x0'];
+  return (call) => {
+    const now = [
+      place(call.device),
+      `cpu${call.cpu}`,
+      taskName(call.task),
+      `${call.len} B`,
+      `mark 0x${call.mark.toString(16)}`,
+    ];
+    const changed = now.filter((text, index) => text !== '' && text !== known[index]);
+    known = now;
+    return changed.join('  ');
+  };
+}
+
+function rowParts(
+  item: Item,
+  note: (call: Call) => string,
+): Pick<Row, 'label' | 'duration' | 'note' | 'tone'> {
+  const bare = { duration: '', note: '' };
+  switch (item.kind) {
+    case 'call': {
+      const { call } = item;
+      return {
+        label: functionName(call.func, call.module),
+        duration: durations[call.timing](call),
+        note: note(call),
+        tone: call.timing === 'unfinished' ? 'loss' : 'plain',
+      };
+    }
+    case 'life': {
+      const { id, parent, end } = item.life;
+      const maker = parent?.call === -1 ? ', the call that made it was not seen' : '';
+      const alive = end === undefined ? ', still alive' : '';
+      return {
+        ...bare,
+        label: `${parent?.operation ?? 'life'} #${id}${maker}${alive}`,
+        tone: 'life',
+      };
+    }
+    case 'headers': {
+      const now = item.sight.flow === undefined ? '' : flowAddresses(item.sight.flow);
+      return { ...bare, label: `now ${now}`, tone: 'headers' };
+    }
+    case 'end': {
+      const { end } = item.life;
+      const tone = end?.how === 'dropped' ? 'drop' : 'faint';
+      return { ...bare, label: end === undefined ? '' : endText(end), tone };
+    }
+    case 'gap': {
+      const where = item.inside === undefined ? 'waiting' : 'in no traced call';
+      return { ...bare, label: `· ${duration(item.durationNs)} ${where}`, tone: 'faint' };
+    }
+  }
+}
+
+function branches(row: Row, style: Branches): string {
+  return row.trail
+    .map((more, level) => {
+      const here = level === row.trail.length - 1 && !row.label.startsWith('·');
+      return here ? (more ? style.more : style.last) : more ? style.pass : style.none;
+    })
+    .join('');
+}
+
+const widest = (rows: readonly Row[], width: (row: Row) => number): number =>
+  rows.reduce((most, row) => Math.max(most, width(row)), 0);
+
+/** Columns of the finished row: margin, offset, tree, duration, note, with two spaces between them. */
+function pickStyle(
+  rows: readonly Row[],
+  columns: number,
+  others: number,
+): { readonly style: Branches; readonly treeWidth: number } {
+  let picked = { style: branchStyles[0] as Branches, treeWidth: 0 };
+  for (const style of branchStyles) {
+    const treeWidth = widest(rows, (row) => branches(row, style).length + row.label.length);
+    picked = { style, treeWidth };
+    const note = widest(rows, (row) => (row.note === '' ? 0 : row.note.length + 2));
+    if (others + treeWidth + note <= columns) break;
+  }
+  return picked;
+}
+
+/** The lines of one path, without line ends: its head, then one line per call, clone, end and gap. */
+export function treeLines(path: PacketPath, paint: Paint, columns: number): string[] {
+  const rows: Row[] = [];
+  const writeOffset = offsetWriter(path.durationNs);
+  const note = createPlaceNotes(path);
+  const walk = (nodes: readonly Node[], trail: readonly boolean[], top: boolean): void => {
+    for (const [index, { item, offsetNs, children }] of nodes.entries()) {
+      const here = top ? [] : [...trail, index < nodes.length - 1];
+      const offset = item.kind === 'gap' ? '' : writeOffset(offsetNs);
+      rows.push({ offset, trail: here, ...rowParts(item, note) });
+      walk(children, here, false);
+    }
+  };
+  walk(arrange(path), [], true);
+
+  const offsetWidth = widest(rows, (row) => row.offset.length);
+  const durationWidth = widest(rows, (row) => row.duration.length);
+  const { style, treeWidth } = pickStyle(rows, columns, 4 + offsetWidth + 2 + 2 + durationWidth);
+  const body = rows.map((row) => {
+    const tree = branches(row, style);
+    const gap = ' '.repeat(treeWidth - tree.length - row.label.length);
+    const cells = [
+      `    ${paint('faint', row.offset.padStart(offsetWidth))}`,
+      `${paint('faint', tree)}${paint(row.tone, row.label)}${gap}`,
+      row.duration.padStart(durationWidth),
+      paint('faint', row.note),
+    ];
+    return cells.join('  ').trimEnd();
+  });
+  return [...headLines(path, paint), ...body];
+}

@@ -1,0 +1,160 @@
+/**
+ * A lane: one exporter with its queue and the loop that feeds it. Lanes know nothing of each other, so that a slow or broken
+ * exporter costs only its own paths. One batch is in flight at a time: that keeps the order, and an exporter that gains from
+ * more sends parts of its batch side by side.
+ *
+ * What is lost is counted at once and told in runs: once when a run of losses begins and once, with the total, when it is
+ * over. The run of a full queue is over when the queue is half empty again, not at the first free place: otherwise a queue
+ * at its limit would tell of every batch.
+ */
+import { type Exporter } from '../event/exporter.ts';
+import { type PacketPath } from '../event/packet-path.ts';
+import { type LossCause } from '../event/statistics.ts';
+import { type Clock } from './clock.ts';
+import { type Backoff, type Delivery, deliver } from './delivery.ts';
+import { createPathQueue, type QueueLimits } from './path-queue.ts';
+
+export interface LaneOptions {
+  readonly queue: QueueLimits;
+  readonly batchPaths: number;
+  readonly batchDelayMs: number;
+  /** How long one batch may be tried. */
+  readonly deadlineMs: number;
+  readonly backoff: Backoff;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onLoss: (cause: LossCause, count: number) => void;
+  readonly onNotice: (message: string) => void;
+  /** The queue has become half empty. */
+  readonly onRoom: () => void;
+}
+
+export interface Lane {
+  run(): void;
+  offer(paths: readonly PacketPath[]): void;
+  /** `room`: less than half full. `stalled`: full, and not worth waiting for. */
+  state(): 'room' | 'crowded' | 'stalled';
+  /** Whoever waited for this lane gave up; it counts as stalled until it has delivered something. */
+  giveUpWaiting(): void;
+  /** Delivers what is queued until clock time `until`; what is left then is counted as not delivered. */
+  close(until: number): Promise<void>;
+}
+
+const HALF = 0.5;
+
+export function createLane(exporter: Exporter, options: LaneOptions): Lane {
+  const { clock, batchPaths, batchDelayMs, onLoss, onRoom } = options;
+  const notice = (message: string): void => {
+    options.onNotice(`${exporter.name}: ${message}`);
+  };
+  const queue = createPathQueue(options.queue);
+  const closing = new AbortController();
+  let waker = new AbortController();
+  let running: Promise<void> | undefined;
+  let closeAt = Infinity;
+  let inFlight = 0;
+  let closed = false;
+  let stalled = false;
+  let overflow = 0;
+  let trouble: { lost: number } | undefined;
+
+  const nap = async (ms: number): Promise<void> => {
+    waker = new AbortController();
+    await clock.sleep(ms, waker.signal);
+  };
+
+  /** Waits for a batch: until it is full, or its first path has waited long enough, or the lane closes. */
+  async function gather(): Promise<readonly PacketPath[]> {
+    while (queue.size === 0 && !closing.signal.aborted) await nap(Infinity);
+    const until = clock.now() + batchDelayMs;
+    while (queue.size < batchPaths && !closing.signal.aborted && clock.now() < until) {
+      await nap(until - clock.now());
+    }
+    const wasRoom = queue.fill() < HALF;
+    const paths = queue.take(batchPaths);
+    if (!wasRoom && queue.fill() < HALF) onRoom();
+    return paths;
+  }
+
+  function endOverflow(): void {
+    if (overflow > 0) notice(`${overflow} paths were dropped while its queue was full`);
+    overflow = 0;
+  }
+
+  function beginTrouble(what: string): void {
+    if (trouble === undefined) notice(what);
+    trouble ??= { lost: 0 };
+  }
+
+  function settle({ lost, cause, error }: Delivery): void {
+    if (lost > 0) onLoss(cause, lost);
+    if (error !== undefined) beginTrouble(`export failed: ${error.message}`);
+    else if (lost > 0) beginTrouble('the backend refuses a part of what it gets');
+    else if (trouble !== undefined) {
+      notice(`works again; ${trouble.lost} were lost`);
+      trouble = undefined;
+    }
+    if (trouble !== undefined) trouble.lost += lost;
+    if (error === undefined) stalled = false;
+    if (queue.fill() < HALF) endOverflow();
+  }
+
+  async function loop(): Promise<void> {
+    while (true) {
+      const paths = await gather();
+      if (paths.length === 0) return;
+      inFlight = paths.length;
+      const began = clock.now();
+      const delivery = await deliver(exporter, paths, {
+        clock,
+        backoff: options.backoff,
+        random: options.random,
+        giveUpAt: () => Math.min(began + options.deadlineMs, closeAt),
+        closing: closing.signal,
+        onRetry: (error) => {
+          beginTrouble(`${error.message}; trying again`);
+        },
+      });
+      // close() has already counted what was in flight.
+      if (closed) return;
+      inFlight = 0;
+      settle(delivery);
+    }
+  }
+
+  return {
+    run() {
+      running ??= loop();
+    },
+    offer(paths) {
+      const refused = closed || closing.signal.aborted ? paths.length : queue.offer(paths);
+      if (refused > 0) {
+        onLoss('export_queue', refused);
+        if (overflow === 0) notice('its queue is full, dropping paths');
+        overflow += refused;
+      }
+      waker.abort();
+    },
+    state: () => (queue.fill() < HALF ? 'room' : stalled ? 'stalled' : 'crowded'),
+    giveUpWaiting() {
+      stalled = true;
+    },
+    async close(until) {
+      if (closed) return;
+      closeAt = until;
+      closing.abort();
+      waker.abort();
+      const timer = new AbortController();
+      if (running !== undefined) {
+        await Promise.race([running, clock.sleep(until - clock.now(), timer.signal)]);
+      }
+      timer.abort();
+      closed = true;
+      const left = queue.take(Infinity).length + inFlight;
+      if (left > 0) onLoss('export_failed', left);
+      const lost = left + (trouble?.lost ?? 0);
+      if (lost > 0) notice(`${lost} could not be delivered`);
+      endOverflow();
+    },
+  };
+}
