@@ -1,43 +1,46 @@
 import type { Command } from 'commander';
-import {
-  backendNames,
-  isBackend,
-  leftoverProblems,
-  refuse,
-  regexProblem,
-} from './trace-options.ts';
+import { type BackendName, backendNames } from '../collector/backend.ts';
+import { say } from './say.ts';
+import { leftoverProblems, parseBackend, refuse, regexProblem } from './trace-options.ts';
 
 interface FunctionsFlags {
   readonly backend?: string;
 }
 
-async function listFunctions(
-  { backend }: FunctionsFlags,
-  words: readonly string[],
-): Promise<number> {
-  const [regex, ...leftovers] = words;
-  const problems = leftoverProblems(leftovers);
-  const badRegex = regex === undefined ? undefined : regexProblem(regex);
-  if (regex?.startsWith('-')) problems.unshift(...leftoverProblems([regex]));
-  else if (badRegex !== undefined) problems.unshift(badRegex);
-  if (backend !== undefined && !isBackend(backend)) {
-    problems.push(`--backend: want ${backendNames.join(', ')}, not '${backend}'`);
+interface FunctionsOptions {
+  readonly backend: BackendName | undefined;
+  readonly functions: string | undefined;
+}
+
+function parseFunctionsOptions(flags: FunctionsFlags, words: readonly string[]): FunctionsOptions {
+  const isOption = words[0]?.startsWith('-') ?? false;
+  const functions = isOption ? undefined : words[0];
+  const problems = leftoverProblems(isOption ? words : words.slice(1));
+  const badRegex = functions === undefined ? undefined : regexProblem(functions);
+  if (badRegex !== undefined) problems.push(badRegex);
+  const backend = flags.backend === undefined ? undefined : parseBackend(flags.backend);
+  if (flags.backend !== undefined && backend === undefined) {
+    problems.push(`--backend: want ${backendNames.join(', ')}, not '${flags.backend}'`);
   }
   refuse(problems, 'functions');
+  return { backend, functions };
+}
 
+async function listFunctions({ backend, functions }: FunctionsOptions): Promise<number> {
   const { planProbes } = await import('../collector/probe-plan.ts');
+  const { chooseBackend } = await import('../collector/tracing.ts');
   const { alignColumns } = await import('./terminal.ts');
-  const plan = await planProbes({
-    backend: backend !== undefined && isBackend(backend) ? backend : undefined,
-    functions: regex,
-  });
-  const rows = plan.probes.map(({ func, module, skbArg }) => [
+  const plan = planProbes({ backend: await chooseBackend(backend), functions });
+  const listed = plan.probes.filter((probe) => !probe.silent);
+  const rows = listed.map(({ func, module, kind, skbArg }) => [
     func,
     module ?? '',
-    skbArg === 0 ? '' : `skb is argument ${skbArg}`,
+    kind === 'tracepoint' ? kind : `skb is argument ${skbArg}`,
   ]);
   process.stdout.write(alignColumns(rows));
-  process.stderr.write(`${plan.probes.length} probes, ${plan.refused.length} refused\n`);
+  const silent = plan.probes.length - listed.length;
+  const more = silent === 0 ? '' : ` and ${silent} only to follow packets`;
+  say(`${plan.backend}: ${listed.length} probes${more}, ${plan.refused.length} refused`);
   for (const { name, reason } of plan.refused) process.stderr.write(`  ${name}: ${reason}\n`);
   return 0;
 }
@@ -55,6 +58,6 @@ export function addFunctionsCommand(
     .allowUnknownOption()
     .allowExcessArguments()
     .action((_regex: string | undefined, flags: FunctionsFlags, command: Command) =>
-      run(listFunctions(flags, command.args)),
+      run(listFunctions(parseFunctionsOptions(flags, command.args))),
     );
 }

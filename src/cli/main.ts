@@ -4,21 +4,16 @@
  *
  * Each command's file holds its options only; what it needs to run is imported when it runs, so that `--help` is quick.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { SkbspanError } from '../errors.ts';
 import { addCheckCommand } from './check.ts';
 import { addDemoCommand } from './demo.ts';
 import { addFunctionsCommand } from './functions.ts';
 import { addTraceCommand } from './trace.ts';
+import { readVersion } from './version.ts';
 
 const exitFailed = 1;
 const exitUsage = 2;
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 /** Prints what went wrong: one sentence and advice for errors raised on purpose, the stack for others. */
 function report(error: unknown): number {
@@ -52,7 +47,7 @@ async function main(): Promise<number> {
 
   const program = new Command('skbspan')
     .description('Shows where a packet went inside the Linux kernel.')
-    .version(version())
+    .version(readVersion())
     .exitOverride()
     .configureOutput({
       outputError: (text, write) => {

@@ -3,11 +3,12 @@ import type { PacketPath } from '../event/packet-path.ts';
 import { createDemoNetwork, type DemoNetwork, removeLeftovers } from './demo-network.ts';
 import { exchangeTcp, ping, sendUdp } from './demo-traffic.ts';
 import { describeProbes } from './run-trace.ts';
-import { runSession, say } from './session.ts';
+import { say } from './say.ts';
+import { runSession } from './session.ts';
 import { createStandardOutput } from './standard-output.ts';
 import { createStopRequest, exitInterrupted, type StopRequest } from './stop-request.ts';
 import { formatSummary } from './summary.ts';
-import { useColor } from './terminal.ts';
+import { terminalText } from './terminal.ts';
 
 const prefix = 'skbspan-demo';
 
@@ -40,7 +41,7 @@ async function trace(
   let shown = 0;
   const result = await runSession({
     stop,
-    exporters: [createTextExporter({ output: stdout, format: 'tree', color: useColor(color) })],
+    exporters: [createTextExporter({ ...terminalText(color), output: stdout, format: 'tree' })],
     tracing: {
       backend: undefined,
       functions: undefined,

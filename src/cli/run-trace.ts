@@ -2,27 +2,34 @@ import type { Writable } from 'node:stream';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
-import { createOtlpExporter } from '../exporters/otlp/otlp-exporter.ts';
+import { createOtlpExporter } from '../exporters/otlp/exporter.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import { writeReadyFile } from './ready-file.ts';
-import { runSession, say } from './session.ts';
+import { say } from './say.ts';
+import { runSession } from './session.ts';
 import { createStandardOutput } from './standard-output.ts';
 import { createStopRequest, exitInterrupted } from './stop-request.ts';
 import { formatSummary } from './summary.ts';
 import type { TraceOptions } from './trace-options.ts';
-import { useColor } from './terminal.ts';
+import { terminalText } from './terminal.ts';
+import { readVersion } from './version.ts';
 
 function chooseExporters(options: TraceOptions, stdout: Writable): Exporter[] {
-  const { format, jsonFile, otlp } = options;
+  const { jsonFile, otlp } = options;
   const exporters: Exporter[] = [];
-  if (jsonFile === '-') exporters.push(createJsonExporter({ output: stdout }));
-  else {
-    exporters.push(createTextExporter({ output: stdout, format, color: useColor(options.color) }));
+  if (jsonFile === '-') {
+    exporters.push(createJsonExporter({ output: stdout }));
+  } else {
+    const text = { ...terminalText(options.color), output: stdout, format: options.format };
+    exporters.push(createTextExporter(text));
     if (jsonFile !== undefined) exporters.push(createJsonExporter({ output: jsonFile }));
   }
-  if (otlp !== undefined) exporters.push(createOtlpExporter({ ...otlp, clones: 'same_trace' }));
+  if (otlp !== undefined) {
+    const more = { clones: 'same_trace', version: readVersion() } as const;
+    exporters.push(createOtlpExporter({ ...otlp, ...more }));
+  }
   return exporters;
 }
 

@@ -10,6 +10,7 @@ import type { PacketPath } from '../event/packet-path.ts';
 import type { Statistics } from '../event/statistics.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createProgress } from './progress.ts';
+import { say } from './say.ts';
 import type { StopRequest } from './stop-request.ts';
 
 /** One batch may be tried for so long before its paths count as not delivered. */
@@ -42,11 +43,6 @@ const noStatistics: Statistics = {
   drops: new Map(),
   losses: new Map(),
 };
-
-/** A line for the person at the terminal, beside the output. */
-export function say(message: string): void {
-  process.stderr.write(`skbspan: ${message}\n`);
-}
 
 /**
  * Traces until `stop` is asked for, then drains. Returns undefined if that came before anything was recorded. Throws what

@@ -1,8 +1,11 @@
-/** Whether text on standard output is coloured: as asked for, else by NO_COLOR, else if it is a terminal. */
-export function useColor(asked: boolean | undefined): boolean {
-  if (asked !== undefined) return asked;
-  const noColor = process.env['NO_COLOR'];
-  return process.stdout.isTTY && (noColor === undefined || noColor === '');
+/**
+ * How text on standard output is drawn: coloured as asked for, else by NO_COLOR, else if it is a terminal; `columns` is the
+ * terminal's width.
+ */
+export function terminalText(color: boolean | undefined): { color: boolean; columns?: number } {
+  const { isTTY, columns } = process.stdout;
+  const wanted = isTTY && (process.env['NO_COLOR'] ?? '') === '';
+  return { color: color ?? wanted, ...(isTTY ? { columns } : {}) };
 }
 
 /** `rows` with their columns under each other, two spaces between; the last column is left as it is. */

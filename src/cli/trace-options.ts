@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import type { BackendName } from '../collector/tracing.ts';
+import { type BackendName, backendNames } from '../collector/backend.ts';
 import { parseDuration } from './durations.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
@@ -43,13 +43,12 @@ export interface TraceOptions {
   readonly exits: boolean;
 }
 
-export const backendNames = ['kprobe-session', 'kprobe-multi', 'kprobe', 'tracepoint'] as const;
-
 const ringMbMax = 1024;
 const snaplenMax = 65_535;
 
-export const isBackend = (name: string): name is BackendName =>
-  (backendNames as readonly string[]).includes(name);
+/** The backend of that name; undefined if there is none. */
+export const parseBackend = (name: string): BackendName | undefined =>
+  backendNames.find((backend) => backend === name);
 
 function whole(text: string, least: number, most: number): number | undefined {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -98,12 +97,7 @@ export function parseTraceOptions(
     return value;
   };
 
-  const backend = checked(
-    '--backend',
-    flags.backend,
-    (text) => (isBackend(text) ? text : undefined),
-    backendNames.join(', '),
-  );
+  const backend = checked('--backend', flags.backend, parseBackend, backendNames.join(', '));
   const format = checked(
     '--format',
     flags.format,

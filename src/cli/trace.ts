@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { backendNames, parseTraceOptions, type TraceFlags } from './trace-options.ts';
+import { backendNames } from '../collector/backend.ts';
+import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 const examples = `
 Examples:
