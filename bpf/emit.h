@@ -9,17 +9,22 @@
 
 #define NO_PROBE 0xffffffff
 
+/* NULL: no space, counted. Nothing may stand between this and the caller's check: older verifiers lose track of it. */
 static __always_inline void *reserve(u64 bytes)
 {
 	void *record = bpf_ringbuf_reserve(&ring, bytes, 0);
 
-	count(record ? COUNT_EVENTS : COUNT_LOST_RING_FULL);
+	if (!record) {
+		count(COUNT_LOST_RING_FULL);
+		return NULL;
+	}
 	return record;
 }
 
 static __always_inline void submit(void *record)
 {
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	count(COUNT_EVENTS);
 }
 
 static __always_inline void fill_header(struct event_header *header, u8 kind, u64 life, u32 seq, u32 probe, u8 flags)

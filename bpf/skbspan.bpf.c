@@ -71,7 +71,7 @@ int tp_consume_skb(u64 *ctx)
 	return 0;
 }
 
-/* Older than 6.? the tracepoint had no location; user space loads this one where it has. */
+/* Since 6.3 the tracepoint has a location; user space loads this one where it is. */
 SEC("tp_btf/consume_skb")
 int tp_consume_skb_at(u64 *ctx)
 {
@@ -86,8 +86,9 @@ int tp_kfree_skb(u64 *ctx)
 	return 0;
 }
 
-/* tracepoint backend only: without kprobes this is how the end of a packet that __kfree_skb freed is seen. */
-SEC("tp_btf/kmem_cache_free")
+/* tracepoint backend only: without kprobes this is how the end of a packet that __kfree_skb freed is seen.
+ * Raw, as older verifiers refuse a tp_btf argument that is a void pointer. */
+SEC("raw_tp/kmem_cache_free")
 int tp_kmem_cache_free(u64 *ctx)
 {
 	on_memory_freed(ctx[1]);

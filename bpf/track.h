@@ -100,7 +100,7 @@ static __always_inline void begin_child(u64 skb, u64 parent_life, u64 parent_tok
  */
 static __always_inline void locate(struct life *life, const struct skb_copy *skb, const struct sock *sk)
 {
-	u64 raw = SKB_FIELD(skb, u64, dev);
+	u64 raw = skb->dev;
 	const struct net_device *dev = (void *)raw;
 	u32 netns;
 
@@ -127,7 +127,7 @@ tell:
 /* A packet that is to be followed? Needs a device or a socket of a network family: see skb.h. */
 static __always_inline bool wanted(const struct skb_copy *skb, const struct sock *sk)
 {
-	u32 netns = device_netns((void *)SKB_FIELD(skb, u64, dev));
+	u32 netns = device_netns((void *)skb->dev);
 
 	if (config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid)
 		return false;
@@ -178,7 +178,7 @@ static __noinline u64 on_call(const struct probe *probe)
 		count(COUNT_UNREADABLE);
 		return 0;
 	}
-	sk = (void *)SKB_FIELD(&skb, u64, sk);
+	sk = (void *)skb.sk;
 	if (!sk)
 		sk = (void *)probe->sock;
 	if (!life) {

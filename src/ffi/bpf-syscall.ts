@@ -94,11 +94,17 @@ export const createPerfLink = (programFd: number, perfFd: number, cookie: bigint
     attr.setBigUint64(16, cookie, true);
   });
 
-/** Attaches a tp_btf program to the tracepoint that it was loaded for: a file descriptor. */
-export const openRawTracepoint = (programFd: number): number =>
-  bpf('attaching a program to its tracepoint', 'rawTracepointOpen', 16, (attr) => {
-    attr.setUint32(8, programFd, true);
-  });
+/** Attaches a program to a tracepoint: a file descriptor. `name` only for a raw_tp one; a tp_btf program knows its own. */
+export const openRawTracepoint = (programFd: number, name?: string): number =>
+  bpf(
+    `attaching a program to ${name === undefined ? 'its tracepoint' : `tracepoint ${name}`}`,
+    'rawTracepointOpen',
+    16,
+    (attr) => {
+      attr.setUint32(8, programFd, true);
+    },
+    name === undefined ? [] : [[0, Buffer.from(`${name}\0`)]],
+  );
 
 /** `recursion_misses` of struct bpf_prog_info: runs refused because the program already ran on that CPU. */
 export const recursionMisses = (programFd: number): bigint => {

@@ -88,6 +88,10 @@ export const attachKprobeMulti = (
   return createLink(`link ${program.name} on ${addresses.length} functions`, fd);
 };
 
-/** Attaches a tp_btf program to the tracepoint named in its section. */
-export const attachTracing = (program: Attachable): BpfLink =>
-  createLink(`link ${program.name}`, openRawTracepoint(program.fd()));
+const rawTracepoint = /^raw_tp\/(\w+)$/;
+
+/** Attaches a tp_btf or raw_tp program to the tracepoint named in its section. */
+export const attachTracing = (program: Attachable & { readonly sectionName: string }): BpfLink => {
+  const name = rawTracepoint.exec(program.sectionName)?.[1];
+  return createLink(`link ${program.name}`, openRawTracepoint(program.fd(), name));
+};
