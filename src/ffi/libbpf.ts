@@ -173,7 +173,9 @@ const listAll = (next: (previous: bigint | null) => bigint | null): bigint[] => 
 
 const byName = <T extends { name: string }>(kind: string, items: ReadonlyMap<string, T>) => {
   return (name: string): T => {
-    const item = items.get(name) ?? [...items.values()].find((one) => one.name.endsWith(name));
+    // libbpf puts the object's name before the section's: ".rodata" is "skbspan_.rodata".
+    const inSection = (item: T) => name.startsWith('.') && item.name.endsWith(name);
+    const item = items.get(name) ?? [...items.values()].find(inSection);
     if (item === undefined) throw new SkbspanError('SKBSPAN_INTERNAL', `no ${kind} ${name}`);
     return item;
   };
