@@ -25,7 +25,7 @@ export interface DemoNetwork {
   /** UDP packets to this port are dropped by a firewall rule in `b`. */
   readonly blockedPort: number;
   /** Removes everything. Safe twice. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** Runs one program to its end and returns what it wrote. Throws SKBSPAN_SYSCALL with its words if it fails. */
