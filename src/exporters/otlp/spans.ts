@@ -1,0 +1,31 @@
+/**
+ * From a packet path to spans.
+ *
+ * Root span: the packet, that is its first life, over the whole time of the path. Under it the calls on that life, nested as
+ * called, and one span for each further life, named by the operation that made it and linked to the span of the call that
+ * did; its own calls are under it. A call that runs inside a call of *another* life (a clone is made and sent inside the
+ * original's __tcp_transmit_skb) stays under its own life, which is what one wants to read, and names the other in
+ * skbspan.caller. With `own_trace` each further life is the root of a trace of its own; the links are the same.
+ *
+ * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; span-parts.ts makes them ReadableSpans.
+ */
+import { type ReadableSpan } from '@opentelemetry/sdk-trace';
+import { type PacketPath } from '../../event/packet-path.ts';
+import { describeCalls } from './call-spans.ts';
+import { planLives } from './life-plan.ts';
+import { describeLife } from './life-span.ts';
+import { createClock, toReadableSpan, type SpanOptions } from './span-parts.ts';
+
+export type { SpanOptions } from './span-parts.ts';
+
+/** All spans of a path, each parent before its children. Nothing of the path is changed. */
+export function packetPathToSpans(path: PacketPath, options: SpanOptions): ReadableSpan[] {
+  const clock = createClock(path.startTimeNs, options.timeScale);
+  const plans = planLives(path, options.clones);
+  return plans
+    .flatMap((plan) => [
+      describeLife(path, plan, plans, options.timeScale),
+      ...describeCalls(path, plan),
+    ])
+    .map((parts) => toReadableSpan(parts, clock, options));
+}
