@@ -118,6 +118,22 @@ export const holding = <T>(memory: readonly NodeJS.TypedArray[], call: () => T):
   }
 };
 
+const nativeMount: (
+  source: string,
+  target: string,
+  type: string,
+  flags: number,
+  data: null,
+) => number = libc.func(
+  'int mount(const char *source, const char *target, const char *type, ulong flags, void *data)',
+);
+
+/** Mounts a kernel filesystem (tracefs) on an existing folder. */
+export const mountKernelFilesystem = (type: string, target: string): void => {
+  if (nativeMount(type, target, type, 0, null) < 0)
+    throw systemError(`mounting ${type} on ${target}`, lastErrno());
+};
+
 const resources = { nofile: 7, memlock: 8 } as const;
 const unlimited = 0xffffffffffffffffn;
 

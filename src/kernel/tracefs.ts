@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mountKernelFilesystem } from '../ffi/libc.ts';
+
+const mountPoint = '/sys/kernel/tracing';
+// The second is where kernels before 4.1, and distributions until lately, show it: mounted by itself below debugfs.
+const places = [mountPoint, '/sys/kernel/debug/tracing'];
+
+/** Folder of the tracing filesystem; undefined if it is not mounted or not readable. */
+export const findTracefs = (): string | undefined =>
+  places.find((folder) => existsSync(`${folder}/trace`));
+
+/** findTracefs, but mounts it in its usual place if need be and may be; it stays mounted, as it is on most systems. */
+export const needTracefs = (): string | undefined => {
+  const found = findTracefs();
+  if (found !== undefined) return found;
+  try {
+    mountKernelFilesystem('tracefs', mountPoint);
+  } catch {
+    return undefined; // not root, or a kernel without it: its users say what they miss
+  }
+  return findTracefs();
+};
+
+/** A list of functions by name and module. */
+export interface FunctionList {
+  readonly size: number;
+  /** `module` undefined: the kernel itself. */
+  has(name: string, module?: string): boolean;
+}
+
+/** Parses lines of `name` or `name [module]`. */
+export const parseFunctionList = (text: string): FunctionList => {
+  const functions = new Set<string>();
+  for (const line of text.split('\n')) if (line !== '') functions.add(line.trimEnd());
+  return {
+    size: functions.size,
+    has: (name, module) => functions.has(module === undefined ? name : `${name} [${module}]`),
+  };
+};
+
+/** The functions that ftrace, and so kprobe-multi, can attach to; undefined if the kernel does not tell. */
+export const attachableFunctions = (): FunctionList | undefined => {
+  const folder = needTracefs();
+  if (folder === undefined) return undefined;
+  try {
+    return parseFunctionList(readFileSync(`${folder}/available_filter_functions`, 'latin1'));
+  } catch {
+    return undefined;
+  }
+};
+
+/** Parses lines of `0xffffffff81000000-0xffffffff81000010\tname` (debugfs' kprobes/blacklist). */
+export const parseKprobeBlacklist = (text: string): ReadonlySet<string> =>
+  new Set(
+    text
+      .split('\n')
+      .map((line) => line.split('\t')[1])
+      .filter((name) => name !== undefined),
+  );
+
+/** Functions that no kprobe may be put on; undefined if the kernel does not tell (debugfs not mounted). */
+export const kprobeBlacklist = (): ReadonlySet<string> | undefined => {
+  try {
+    return parseKprobeBlacklist(readFileSync('/sys/kernel/debug/kprobes/blacklist', 'latin1'));
+  } catch {
+    return undefined;
+  }
+};
