@@ -135,10 +135,13 @@ export function arrange(path: PacketPath): readonly Node[] {
     const { parent } = life;
     let top = root;
     let known = path.flow === undefined ? '' : flowAddresses(path.flow);
-    if (parent !== undefined) {
+    if (index > 0) {
       const node = draft({ kind: 'life', life }, life.offsetNs);
-      (calls[parent.life]?.[parent.call]?.children ?? tops[parent.life] ?? root).push(node);
+      const makers = parent === undefined ? undefined : calls[parent.life]?.[parent.call]?.children;
+      (makers ?? tops[parent?.life ?? 0] ?? root).push(node);
       top = node.children;
+    }
+    if (parent !== undefined) {
       known = flowAt(path.lives[parent.life], parent.call) || (flows[parent.life] ?? known);
     }
     tops.push(top);

@@ -70,7 +70,7 @@ function rowParts(
     }
     case 'life': {
       const { id, parent, end } = item.life;
-      const maker = parent?.call === -1 ? ', the call that made it was not seen' : '';
+      const maker = (parent?.call ?? -1) < 0 ? ', the call that made it was not seen' : '';
       const alive = end === undefined ? ', still alive' : '';
       return {
         ...bare,

@@ -83,6 +83,14 @@ describe('arrange', () => {
       want: 'a #2(c) b',
     },
     {
+      name: 'a life of unknown origin',
+      lives: [
+        life({ calls: [{ func: 'a', at: 0, lasts: 10 }] }),
+        life({ id: 2, at: 100, calls: [{ func: 'b', at: 120, lasts: 10 }] }),
+      ],
+      want: 'a #2(b)',
+    },
+    {
       name: 'an end in the innermost call that was running',
       lives: [
         life({
