@@ -85,6 +85,24 @@ export const createMultiLink = (attachment: MultiAttachment): number => {
   );
 };
 
+/** BPF_LINK_CREATE on one function by its name: what the feature probes try. A file descriptor. */
+export const createMultiLinkByName = (
+  programFd: number,
+  symbol: string,
+  session: boolean,
+): number => {
+  const name = Buffer.from(`${symbol}\0`);
+  return holding([name], () => {
+    const symbols = BigUint64Array.of(addressOf(name));
+    const fill = (attr: DataView) => {
+      attr.setUint32(0, programFd, true);
+      attr.setUint32(8, attachTypes[session ? 'kprobeSession' : 'kprobeMulti'], true);
+      attr.setUint32(20, symbols.length, true);
+    };
+    return bpf(`attaching to ${symbol}`, 'linkCreate', 48, fill, [[24, symbols]]);
+  });
+};
+
 /** BPF_LINK_CREATE of a program to a perf event: a file descriptor. The link keeps the event alive by itself. */
 export const createPerfLink = (programFd: number, perfFd: number, cookie: bigint): number =>
   bpf('attaching a program to a perf event', 'linkCreate', 24, (attr) => {

@@ -19,6 +19,7 @@ const names = new Map<number, string>([
 const messages = new Map<number, string>([
   ...[...getSystemErrorMap()].map(([number, [, message]]) => [-number, message] as const),
   ...kernelOnly.map(([number, , message]) => [number, message] as const),
+  [constants.errno.EOPNOTSUPP, 'operation not supported'], // libuv's own words are about sockets
 ]);
 
 /** `ENOENT` for 2; `errno 4711` for a number nobody knows. Takes the kernel's negative form too. */

@@ -1,0 +1,140 @@
+/*
+ * Trials on the running kernel: each does the thing itself, as small as it can be done, and takes it back at once. Version
+ * numbers say little (distributions backport and leave out), configuration files may be missing; a trial cannot be wrong.
+ */
+import { constants } from 'node:os';
+import { SkbspanError } from '../errors.ts';
+import {
+  createMultiLinkByName,
+  createPerfLink,
+  createRawMap,
+  loadRawProgram,
+  openRawTracepoint,
+  withFd,
+} from '../ffi/bpf-syscall.ts';
+import { SystemError } from '../ffi/errno.ts';
+import { pageBytes } from '../ffi/libc.ts';
+import { openKprobeEvent } from '../ffi/perf-event.ts';
+import { kinds } from './btf.ts';
+import { loadKernelBtf } from './btf-source.ts';
+import { findType } from './btf-types.ts';
+
+export interface Finding {
+  readonly state: 'yes' | 'no' | 'unknown';
+  /** What was found, or why not. */
+  readonly detail: string;
+}
+
+/** Functions to try on: the first is the kernel's own test target, which nothing calls. */
+const targets = ['bpf_fentry_test1', 'ip_rcv'];
+
+/** `return 0;` */
+const returnZero = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+
+/** Runs a trial; a refusal for lack of rights says nothing about the kernel. */
+const tryOut = (detail: string, trial: () => void): Finding => {
+  try {
+    trial();
+    return { state: 'yes', detail };
+  } catch (error) {
+    if (!(error instanceof SkbspanError)) throw error;
+    const denied = error.code === 'SKBSPAN_PERMISSION';
+    return { state: denied ? 'unknown' : 'no', detail: error.message };
+  }
+};
+
+/** Tries the targets in turn while a kernel does not have them. */
+const onTarget = (trial: (symbol: string) => void): void => {
+  const { ENOENT, ESRCH, EADDRNOTAVAIL } = constants.errno;
+  const absent = new Set<number>([ENOENT, ESRCH, EADDRNOTAVAIL]);
+  for (const [i, symbol] of targets.entries()) {
+    try {
+      trial(symbol);
+      return;
+    } catch (error) {
+      const last = i === targets.length - 1;
+      if (last || !(error instanceof SystemError) || !absent.has(error.errno)) throw error;
+    }
+  }
+};
+
+const tryLink = (link: () => number): void => {
+  withFd(link, () => undefined);
+};
+
+export const tryRingBuffer = (): Finding =>
+  tryOut('a ring buffer can be made', () => {
+    withFd(
+      () => createRawMap('ringbuf', 0, 0, pageBytes()),
+      () => undefined,
+    );
+  });
+
+export const tryKprobe = (): Finding =>
+  tryOut('a kprobe can be armed', () => {
+    onTarget((func) => {
+      withFd(
+        () => openKprobeEvent({ func, retprobe: false }),
+        () => undefined,
+      );
+    });
+  });
+
+export const tryCookie = (): Finding =>
+  tryOut('a kprobe takes a cookie', () => {
+    const load = () => loadRawProgram({ type: 'kprobe', instructions: returnZero });
+    withFd(load, (program) => {
+      onTarget((func) => {
+        withFd(
+          () => openKprobeEvent({ func, retprobe: false }),
+          (event) => {
+            tryLink(() => createPerfLink(program, event, 1n));
+          },
+        );
+      });
+    });
+  });
+
+/** What a refused multi link means; undefined: the error says it best itself. */
+const refusedLink = (error: unknown, session: boolean): string | undefined => {
+  if (!(error instanceof SystemError)) return undefined;
+  if (error.errno === constants.errno.EOPNOTSUPP)
+    return 'this kernel was built without CONFIG_FPROBE';
+  if (error.errno === constants.errno.EINVAL)
+    return `this kernel is older than ${session ? '6.10' : '5.18'}`;
+  return undefined;
+};
+
+export const tryMulti = (session: boolean): Finding =>
+  tryOut('a link to a function can be made', () => {
+    const attachType = session ? 'kprobeSession' : 'kprobeMulti';
+    const load = () => loadRawProgram({ type: 'kprobe', instructions: returnZero, attachType });
+    withFd(load, (program) => {
+      try {
+        onTarget((symbol) => {
+          tryLink(() => createMultiLinkByName(program, symbol, session));
+        });
+      } catch (error) {
+        const meaning = refusedLink(error, session);
+        if (meaning === undefined) throw error;
+        throw new SkbspanError('SKBSPAN_UNSUPPORTED', meaning, { cause: error });
+      }
+    });
+  });
+
+export const tryTracepoint = (): Finding =>
+  tryOut('a program attaches to skb:kfree_skb', () => {
+    const attachBtfId = findType(loadKernelBtf(), 'btf_trace_kfree_skb', kinds.typedef);
+    if (attachBtfId === undefined)
+      throw new SkbspanError('SKBSPAN_UNSUPPORTED', 'BTF does not know the tracepoint kfree_skb');
+    const load = () =>
+      loadRawProgram({
+        type: 'tracing',
+        instructions: returnZero,
+        attachType: 'rawTracepoint',
+        attachBtfId,
+      });
+    withFd(load, (program) => {
+      tryLink(() => openRawTracepoint(program));
+    });
+  });
