@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -70,11 +71,10 @@ export async function bootMachine(options: MachineOptions): Promise<MachineResul
     const consoles = await runQemu(options, kernel.vmlinuz, initrd, home);
     const results = join(home, 'out');
     mkdirSync(results);
-    try {
-      execFileSync('tar', ['-xf', disk, '-C', results], { stdio: 'ignore' });
-    } catch {
+    execFileSync('tar', ['-xf', disk, '-C', results], { stdio: 'ignore' });
+    // An empty disk is an empty tar.
+    if (!existsSync(join(results, 'vm/status')))
       throw new Error(`the machine ended without results\n${tail(consoles)}`);
-    }
     const status = Number(readFileSync(join(results, 'vm/status'), 'utf8'));
     return {
       status,

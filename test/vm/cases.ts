@@ -1,0 +1,59 @@
+import { type KernelName } from '../../scripts/vm/kernels.ts';
+import { type Scenario } from './scenario.ts';
+import { clone } from './scenarios/clone.ts';
+import { drop } from './scenarios/drop.ts';
+import { interrupted, killed } from './scenarios/leftovers.ts';
+import { netns } from './scenarios/netns.ts';
+import { oracle } from './scenarios/oracle.ts';
+import { ping } from './scenarios/ping.ts';
+import { tcp } from './scenarios/tcp.ts';
+
+/** A scenario with a backend: one subtest per kernel that has it. */
+export interface Case {
+  /** `ping with kprobe-session`, unique per kernel. */
+  readonly name: string;
+  readonly scenario: Scenario;
+  readonly backend: string;
+  /** --filter-func; undefined: all functions. */
+  readonly filter: string | undefined;
+}
+
+const all = [ping, netns, tcp, drop, clone, interrupted, killed, oracle];
+
+/** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
+const FEW_FUNCTIONS =
+  '__?(ip|icmp|arp|tcp_v4)_(rcv|local_deliver|output|finish_output2|send_skb|local_out|process|xmit|do_rcv|reply|echo)|' +
+  '__?dev_queue_xmit(_nit)?|dev_hard_start_xmit|veth_xmit|netif_rx(_internal)?|enqueue_to_backlog|' +
+  '__netif_receive_skb.*|ip_queue_xmit|__ip_queue_xmit|__tcp_transmit_skb|tcp_rcv_.*|nf_hook_slow|' +
+  'skb_(clone|push|pull|put)|t?packet_rcv';
+
+const withBackend = (
+  backend: string,
+  scenarios: readonly Scenario[],
+  filter?: string,
+): readonly Case[] =>
+  scenarios.map((scenario) => ({
+    name: `${scenario.name} with ${backend}`,
+    scenario,
+    backend,
+    filter,
+  }));
+
+const newer = [
+  ...withBackend('kprobe-session', all),
+  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
+  ...withBackend('tracepoint', [ping, drop, interrupted]),
+];
+
+/** What runs on each kernel, in this order in one boot. */
+export const cases: Readonly<Record<KernelName, readonly Case[]>> = {
+  '6.1': [
+    ...withBackend('kprobe', all, FEW_FUNCTIONS),
+    ...withBackend('tracepoint', [ping, drop, interrupted]),
+  ],
+  '6.12': newer,
+  '7.2': newer,
+};
+
+/** Name of a case's folder in /results. */
+export const folderOf = ({ name }: Case): string => name.replaceAll(' ', '-');

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { freemem, availableParallelism } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
+import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
+import { cases, folderOf, type Case } from './cases.ts';
+import { parseLines, type Evidence } from './scenario.ts';
+
+const MEMORY_MB = 2048;
+const TIMEOUT_MS = 15 * 60_000;
+/** What came back stays here, to look at. */
+const RESULTS = join(import.meta.dirname, '../../.cache/vm');
+/** For one kernel or a few scenarios while developing: SKBSPAN_VM="6.12 oracle". */
+const wanted = (process.env['SKBSPAN_VM'] ?? '').split(' ').filter((word) => word !== '');
+const isKernel = (word: string): boolean => kernelNames.some((name) => name === word);
+const words = wanted.filter((word) => !isKernel(word));
+const names = kernelNames.filter((name) => !wanted.some(isKernel) || wanted.includes(name));
+
+/** Runs at most `limit` at a time, in order. */
+function limited(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (run) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    running += 1;
+    try {
+      return await run();
+    } finally {
+      running -= 1;
+      waiting.shift()?.();
+    }
+  };
+}
+
+async function boot(kernel: KernelName): Promise<MachineResult> {
+  const result = await bootMachine({
+    kernel,
+    script: `node test/vm/guest.ts ${kernel} ${words.join(' ')}`,
+    timeoutMs: TIMEOUT_MS,
+    memoryMb: MEMORY_MB,
+    onOutput: (chunk) => process.stdout.write(`${kernel}: ${chunk.toString().trimEnd()}\n`),
+  });
+  const folder = join(RESULTS, kernel);
+  rmSync(folder, { recursive: true, force: true });
+  for (const [path, content] of result.files) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return result;
+}
+
+function evidenceOf(one: Case, machine: MachineResult, note: (line: string) => void): Evidence {
+  const find = (name: string): string | undefined =>
+    machine.files.get(join(folderOf(one), name))?.toString();
+  const error = find('error');
+  if (error !== undefined) assert.fail(`could not run in the guest: ${error}`);
+  const text = (name: string): string => {
+    const found = find(name);
+    assert.ok(found !== undefined, `no file ${name} came back\n${machine.output}`);
+    return found;
+  };
+  return {
+    backend: one.backend,
+    release: machine.release,
+    get paths() {
+      return parseLines(text('paths.jsonl')).paths;
+    },
+    get summary() {
+      return parseLines(text('paths.jsonl')).summary;
+    },
+    text,
+    fact: (name) => JSON.parse(text(name)) as unknown,
+    note,
+  };
+}
+
+const slots = Math.min(availableParallelism(), Math.floor(freemem() / 2 ** 20 / (MEMORY_MB * 1.5)));
+assert.ok(slots > 0, `a machine needs ${MEMORY_MB * 1.5} MB of free memory`);
+const oneOf = limited(slots);
+
+describe('real kernels', { concurrency: true }, () => {
+  for (const kernel of names) {
+    // Boots as soon as there is a slot; each case waits for it and then fails or passes by itself.
+    const machine = oneOf(() => boot(kernel));
+    machine.catch(() => undefined); // Reported by the first subtest.
+    describe(kernel, () => {
+      test('boots and runs the scenarios', async (t) => {
+        const { status, release, kernelLog } = await machine;
+        t.diagnostic(`Linux ${release}`);
+        assert.equal(status, 0);
+        assert.doesNotMatch(
+          kernelLog,
+          /(Oops|BUG:|WARNING:|general protection|Kernel panic).*/,
+          'the kernel complains',
+        );
+      });
+      for (const one of cases[kernel]) {
+        if (words.length > 0 && !words.some((word) => one.name.includes(word))) continue;
+        test(one.name, async (t) => {
+          one.scenario.check(
+            evidenceOf(one, await machine, (line) => {
+              t.diagnostic(line);
+            }),
+          );
+        });
+      }
+    });
+  }
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Lab } from '../lab.ts';
+import { type Scenario } from '../scenario.ts';
+
+/** What tracing leaves in a kernel, counted. */
+interface Traces {
+  readonly programs: number;
+  readonly links: number;
+  readonly maps: number;
+  /** Entries of debugfs' list of kprobes. */
+  readonly kprobes: number;
+  /** Functions that something hooks by ftrace (fprobe and kprobes on ftrace). */
+  readonly functions: number;
+}
+
+type Stage = 'before' | 'during' | 'after';
+
+const GONE_TIMEOUT_MS = 60_000;
+
+function traces(lab: Lab): Traces {
+  const list = (kind: string): number =>
+    (JSON.parse(lab.run(`bpftool -j ${kind} list`) || '[]') as unknown[]).length;
+  const lines = (file: string): number =>
+    existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
+  return {
+    programs: list('prog'),
+    links: list('link'),
+    maps: list('map'),
+    kprobes: lines('/sys/kernel/debug/kprobes/list'),
+    functions: lines('/sys/kernel/tracing/enabled_functions'),
+  };
+}
+
+/** The kernel takes its time to free what a process held: waits until it is as before, or gives what remains. */
+async function settled(lab: Lab, before: Traces): Promise<Traces> {
+  for (const end = Date.now() + GONE_TIMEOUT_MS; ; await sleep(100)) {
+    const now = traces(lab);
+    if (JSON.stringify(now) === JSON.stringify(before) || Date.now() > end) return now;
+  }
+}
+
+/** Ends skbspan by a signal and looks whether the kernel is as it was. */
+function endedBy(name: string, signal: NodeJS.Signals, status: number | null): Scenario {
+  return {
+    name,
+    async act(lab) {
+      const before = traces(lab);
+      const trace = await lab.trace();
+      const during = traces(lab);
+      lab.run('ip netns exec a ping -c 3 -i 0.2 -W 5 10.0.0.2');
+      const end = await trace.stop(signal);
+      lab.record('stages', { before, during, after: await settled(lab, before) });
+      lab.record('end', { ...end, readyMs: trace.readyMs });
+    },
+    check({ backend, fact, note, text }) {
+      const { before, during, after } = fact('stages') as Record<Stage, Traces>;
+      const end = fact('end') as { status: number | null; exitMs: number; readyMs: number };
+      note(
+        `ready ${Math.round(end.readyMs)} ms, exit ${Math.round(end.exitMs)} ms, ${JSON.stringify(during)}`,
+      );
+      // Else this could not fail.
+      assert.ok(during.programs > before.programs && during.maps > before.maps, 'programs ran');
+      if (backend === 'kprobe') assert.ok(during.kprobes > before.kprobes + 10, 'kprobes were set');
+      else if (backend !== 'tracepoint')
+        assert.ok(during.functions > before.functions + 10, 'functions were hooked');
+      assert.deepEqual(after, before, 'something was left behind');
+      assert.equal(end.status, status);
+      if (signal !== 'SIGINT') return;
+      assert.match(text('skbspan.log'), /packets?/i, 'a summary was printed');
+      if (backend === 'kprobe-multi' || backend === 'kprobe-session')
+        assert.ok(end.exitMs < 1000 * EMULATED, `Ctrl-C took ${Math.round(end.exitMs)} ms`);
+    },
+  };
+}
+
+/** The limit of 1 s is for a machine; here two emulated ones share its CPUs. bench/vm.ts measures alone. */
+const EMULATED = 5;
+
+export const interrupted = endedBy('interrupted', 'SIGINT', 0);
+export const killed = endedBy('killed', 'SIGKILL', null);

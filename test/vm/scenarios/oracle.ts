@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compareCalls, graphCalls } from '../graph.ts';
+import { type Lab } from '../lab.ts';
+import { assertLossless, onlyPath, type Scenario } from '../scenario.ts';
+
+const TRACING = '/sys/kernel/tracing';
+
+/**
+ * The functions that skbspan hooks, as indices into available_filter_functions (from 1). Taken from the kernel's own lists,
+ * for skbspan's word is what is tested. Names would take function_graph's filter minutes to look up.
+ */
+function hooked(backend: string): number[] {
+  const kprobes = readFileSync('/sys/kernel/debug/kprobes/list', 'utf8');
+  const functions = readFileSync(join(TRACING, 'enabled_functions'), 'utf8');
+  // "ffffffff81a2b3c4  k  ip_rcv+0x0    [FTRACE]" and "ip_rcv (1) R   tramp: ..."
+  const lines =
+    backend === 'kprobe'
+      ? kprobes.matchAll(/^\S+\s+[kr]\s+([\w.]+)\+/gm)
+      : functions.matchAll(/^([\w.]+)/gm);
+  const names = new Set(Array.from(lines, ([, name]) => name));
+  const available = readFileSync(join(TRACING, 'available_filter_functions'), 'utf8').split('\n');
+  return available.flatMap((line, index) => (names.has(line.split(' ')[0]) ? [index + 1] : []));
+}
+
+function recordGraph(lab: Lab, functions: readonly number[]): string {
+  const put = (file: string, text: string): void => {
+    writeFileSync(join(TRACING, file), text);
+  };
+  put('tracing_on', '0');
+  put('set_ftrace_filter', functions.join(' '));
+  put('current_tracer', 'function_graph');
+  put('options/funcgraph-proc', '1');
+  put('options/funcgraph-irqs', '1');
+  try {
+    lab.run(
+      `ip netns exec a sh -c 'echo 1 >${TRACING}/tracing_on; ping -c 1 -W 5 10.0.0.2; echo 0 >${TRACING}/tracing_on'`,
+    );
+    return readFileSync(join(TRACING, 'trace'), 'utf8');
+  } finally {
+    put('current_tracer', 'nop');
+    put('set_ftrace_filter', '');
+    put('tracing_on', '1');
+  }
+}
+
+/** The same ping recorded by ftrace's function_graph: set, order and nesting of the calls must agree. */
+export const oracle: Scenario = {
+  name: 'oracle',
+  async act(lab) {
+    // Else ARP comes in between.
+    lab.run('ip netns exec a ping -c 1 -W 5 10.0.0.2');
+    const trace = await lab.trace();
+    const functions = hooked(lab.backend);
+    lab.record('functions', functions.length);
+    lab.record('graph', recordGraph(lab, functions));
+    lab.record('status', (await trace.stop()).status);
+  },
+  check({ paths, text, fact, summary, note }) {
+    assert.equal(fact('status'), 0);
+    assertLossless(summary);
+    const graph = graphCalls(text('graph'));
+    const ours = ['echo request', 'echo reply'].map((name) =>
+      onlyPath(paths, name, (flow) => flow.detail.startsWith(name)),
+    );
+    const others = paths.filter((path) => !ours.includes(path));
+    const { agreed, ...differences } = compareCalls(graph, ours, others);
+    note(`${agreed} calls agree, ${JSON.stringify(differences)}`);
+    assert.ok(agreed > 20, `only ${agreed} calls agree`);
+    assert.deepEqual(differences, { missing: [], extra: [], misplaced: [] });
+  },
+};
