@@ -78,20 +78,31 @@ static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u6
 		emit_exit(token, probe, result);
 }
 
-/* Open calls are kept by their stack frame where the kernel has no session cookie. */
-static __always_inline void open_call(u64 frame, u64 token)
+/*
+ * Open calls are kept by their stack frame where the kernel has no session cookie. The frame alone is not enough: a function
+ * that ends in a jump to another one (a tail call) shares its frame with it, and both return. Kernel addresses are equal in
+ * the upper 16 bits, which leaves room for the probe.
+ */
+static __always_inline u64 call_key(u64 frame, u64 cookie)
 {
-	if (bpf_map_update_elem(&calls, &frame, &token, BPF_ANY))
+	return frame << 16 | (cookie_probe(cookie) & 0xffff);
+}
+
+static __always_inline void open_call(u64 frame, u64 cookie, u64 token)
+{
+	u64 key = call_key(frame, cookie);
+
+	if (bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
 		count(COUNT_LOST_CALLS_FULL);
 }
 
-static __always_inline u64 close_call(u64 frame)
+static __always_inline u64 close_call(u64 frame, u64 cookie)
 {
-	u64 *open = bpf_map_lookup_elem(&calls, &frame), token = 0;
+	u64 key = call_key(frame, cookie), *open = bpf_map_lookup_elem(&calls, &key), token = 0;
 
 	if (open) {
 		token = *open;
-		bpf_map_delete_elem(&calls, &frame);
+		bpf_map_delete_elem(&calls, &key);
 	}
 	return token;
 }

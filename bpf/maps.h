@@ -52,7 +52,7 @@ struct {
 } lives SEC(".maps");
 
 /*
- * Open calls of the backends without a session cookie. Key: stack frame of the call, unique among all running calls.
+ * Open calls of the backends without a session cookie. Key: stack frame and probe of the call, unique among all running calls.
  * Value: call token (track.h). Owner: the enter program; deleted by the exit program. A stale entry (missed exit) is
  * overwritten by the next call in that frame.
  */

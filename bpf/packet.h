@@ -33,6 +33,12 @@ static __always_inline u64 addresses_hash(const struct skb_copy *skb)
 
 	if (!network || network == OFFSET_NONE || network >= tail)
 		return 0;
+	if (!protocol) {
+		/* Locally made packets have no protocol until late: the version in the header tells. */
+		if (bpf_probe_read_kernel(bytes, 1, (void *)(head + network)))
+			return 0;
+		protocol = be16_to_host((bytes[0] >> 4) == 6 ? ETH_P_IPV6 : ETH_P_IP);
+	}
 	if (protocol == be16_to_host(ETH_P_IP)) {
 		if (network + 20 > tail || bpf_probe_read_kernel(words, 20, (void *)(head + network)))
 			return 0;

@@ -18,15 +18,18 @@ int enter(struct probe_regs *ctx)
 	bool watch_exit;
 
 	token = on_enter(ctx, cookie, frame, &watch_exit);
-	if (cookie_exits(cookie) && token)
-		open_call(frame, token);
+	/* A silent clone has no exit record, but its exit must find the parent. */
+	if (token && (cookie_exits(cookie) || watch_exit))
+		open_call(frame, cookie, token);
 	return 0;
 }
 
 SEC("kretprobe")
 int leave(struct probe_regs *ctx)
 {
-	on_exit(ctx, bpf_get_attach_cookie(ctx), close_call(FRAME_AT_EXIT(ctx)));
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	on_exit(ctx, cookie, close_call(FRAME_AT_EXIT(ctx), cookie));
 	return 0;
 }
 
