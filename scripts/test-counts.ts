@@ -1,4 +1,4 @@
-import { type TestEvent } from 'node:test/reporters';
+import type { TestEvent } from 'node:test/reporters';
 
 /** Reporter of node:test that writes one line at the end of a run: `<passed> <failed> <skipped>`. */
 export default async function* testCounts(
