@@ -1,12 +1,12 @@
 // Runs inside the guest: two network namespaces joined by a veth pair, and skbspan itself as a child process.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   openSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -46,9 +46,11 @@ export async function until<T>(
   timeoutMs: number,
   ready: () => T | undefined,
 ): Promise<T> {
-  for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(5)) {
+  const end = Date.now() + timeoutMs;
+  while (Date.now() < end) {
     const found = ready();
     if (found !== undefined) return found;
+    await sleep(5);
   }
   throw new Error(`${what}: not within ${timeoutMs} ms`);
 }
@@ -103,6 +105,16 @@ export async function withLab(
   }
 }
 
+/** A tracer to be started: skbspan, or one to compare with. */
+export interface Tracer {
+  readonly command: readonly [string, ...string[]];
+  /** Created by the tracer when it records. */
+  readonly readyFile: string;
+  /** Files for its stdout and stderr. */
+  readonly output: string;
+  readonly log: string;
+}
+
 async function startTrace(
   folder: string,
   backend: string,
@@ -110,47 +122,54 @@ async function startTrace(
   args: readonly string[],
   children: ChildProcess[],
 ): Promise<RunningTrace> {
-  const ready = join(folder, 'ready');
-  rmSync(ready, { force: true });
-  const log = openSync(join(folder, 'skbspan.log'), 'w');
+  const readyFile = join(folder, 'ready');
   const wanted = filter === undefined ? [] : ['--filter-func', filter];
-  const outputs = ['--json', join(folder, 'paths.jsonl'), '--ready-file', ready];
   // On 6.1 returns are only watched when asked for.
   const exits = backend === 'kprobe' ? ['--kprobe-exits'] : [];
-  const command = [
-    'src/cli/main.ts',
-    'trace',
-    '--backend',
-    backend,
-    ...wanted,
-    ...outputs,
-    ...exits,
-    ...args,
-  ];
+  const options = ['--backend', backend, ...wanted, ...exits, ...args, '--ready-file', readyFile];
+  return startTracer(
+    {
+      command: [process.execPath, 'src/cli/main.ts', 'trace', ...options, '--json'],
+      readyFile,
+      output: join(folder, 'paths.jsonl'),
+      log: join(folder, 'skbspan.log'),
+    },
+    children,
+  );
+}
+
+/** Starts a tracer, resolves when it is ready. It stands in `children` from its start. */
+export async function startTracer(tracer: Tracer, children: ChildProcess[]): Promise<RunningTrace> {
+  const [program, ...args] = tracer.command;
+  rmSync(tracer.readyFile, { force: true });
+  const files = [openSync(tracer.output, 'w'), openSync(tracer.log, 'w')];
   const started = performance.now();
-  const child = spawn(process.execPath, command, { stdio: ['ignore', log, log] });
+  const child = spawn(program, args, { stdio: ['ignore', ...files] });
+  for (const file of files) closeSync(file);
   children.push(child);
-  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   let over = false;
-  void ended.then(() => {
-    over = true;
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('exit', (status) => {
+      over = true;
+      resolve(status);
+    });
   });
-  const logged = (): string => readFileSync(join(folder, 'skbspan.log'), 'utf8');
-  await until('skbspan is ready', READY_TIMEOUT_MS, () => {
-    if (over) throw new Error(`skbspan ended before it was ready:\n${logged()}`);
-    return existsSync(ready) && statSync(ready).size > 0 ? true : undefined;
+  const logged = (): string => `${program}:\n${readFileSync(tracer.log, 'utf8')}`;
+  await until(`${program} is ready`, READY_TIMEOUT_MS, () => {
+    if (over) throw new Error(`ended before it was ready: ${logged()}`);
+    return existsSync(tracer.readyFile) ? true : undefined;
   });
   const readyMs = performance.now() - started;
   return {
     pid: child.pid ?? 0,
     readyMs,
     stop: async (signal = 'SIGINT') => {
-      if (over) throw new Error(`skbspan ended by itself:\n${logged()}`);
+      if (over) throw new Error(`ended by itself: ${logged()}`);
       const asked = performance.now();
       child.kill(signal);
       const late = sleep(STOP_TIMEOUT_MS, 'late' as const, { ref: false });
       const status = await Promise.race([ended, late]);
-      if (status === 'late') throw new Error(`skbspan did not end on ${signal}:\n${logged()}`);
+      if (status === 'late') throw new Error(`did not end on ${signal}: ${logged()}`);
       return { status, exitMs: performance.now() - asked };
     },
   };

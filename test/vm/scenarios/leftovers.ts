@@ -35,10 +35,13 @@ function traces(lab: Lab): Traces {
 
 /** The kernel takes its time to free what a process held: waits until it is as before, or gives what remains. */
 async function settled(lab: Lab, before: Traces): Promise<Traces> {
-  for (const end = Date.now() + GONE_TIMEOUT_MS; ; await sleep(100)) {
-    const now = traces(lab);
-    if (JSON.stringify(now) === JSON.stringify(before) || Date.now() > end) return now;
+  const end = Date.now() + GONE_TIMEOUT_MS;
+  let now = traces(lab);
+  while (JSON.stringify(now) !== JSON.stringify(before) && Date.now() < end) {
+    await sleep(100);
+    now = traces(lab);
   }
+  return now;
 }
 
 /** Ends skbspan by a signal and looks whether the kernel is as it was. */

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compareCalls, graphCalls } from './graph.ts';
+import { type SeenCall, type SeenPath } from './scenario.ts';
+
+const GRAPH = `
+# tracer: function_graph
+#
+# CPU  TASK/PID         DURATION                  FUNCTION CALLS
+# |     |    |           |   |                     |   |   |   |
+ 0)    ping-267    | ! 749.682 us  |  sk_skb_reason_drop();
+ 0)    ping-267    |               |  ip_output() {
+ 0)    ping-267    |               |    __dev_queue_xmit() {
+ 0)    ping-267    |   ==========> |
+ 0)    ping-267    | + 23.866 us   |      veth_xmit [veth]();
+ 0)    ping-267    | + 90.866 us   |    } /* __dev_queue_xmit */
+ ------------------------------------------
+ 0)    ping-267    =>     <idle>-0
+ ------------------------------------------
+ 0)   <idle>-0     |               |  ip_rcv(skb=0xffff8881, dev=0xffff8882) {
+ 0)    ping-267    | + 99.866 us   |  } /* ip_output */
+ 0)   <idle>-0     |   4.627 us    |    icmp_rcv();
+ 0)   <idle>-0     |   4.627 us    |  } /* ip_rcv */
+ 1)   <idle>-0     |   4.627 us    |  kfree_skb();
+`;
+
+/** A path with calls `func` or `func<index of parent`. */
+function pathOf(words: string): SeenPath {
+  const calls = words.split(' ').map((word, index): SeenCall => {
+    const [func = '', parent] = word.split('<');
+    return {
+      ...{ func, kind: 'function', seq: index, offset_ns: index, duration_ns: 1, timing: 'exit' },
+      ...{ depth: 0, cpu: 0, len: 84, device: { netns: 1, name: '' } },
+      parent: parent === undefined ? null : { life: 0, call: Number(parent) },
+    };
+  });
+  return {
+    ...{ id: 1, start_time_ns: '0', duration_ns: 9, direction: 'transmit', ending: 'ended' },
+    ...{ losses: [], flow: null },
+    lives: [{ id: 1, skb: '0x1', parent: null, offset_ns: 0, end: null, calls }],
+  };
+}
+
+test('reads what function_graph writes', () => {
+  const calls = graphCalls(GRAPH);
+  assert.deepEqual(
+    calls.map(({ func, cpu, parent }) => `${cpu} ${func} ${parent?.func ?? '-'}`),
+    [
+      '0 sk_skb_reason_drop -',
+      '0 ip_output -',
+      '0 __dev_queue_xmit ip_output',
+      '0 veth_xmit __dev_queue_xmit',
+      '0 ip_rcv -',
+      '0 icmp_rcv ip_rcv',
+      '1 kfree_skb -',
+    ],
+  );
+});
+
+test('tells what is missing, extra and misplaced', () => {
+  const table: [string, Omit<ReturnType<typeof compareCalls>, 'agreed'>][] = [
+    [
+      'ip_output __dev_queue_xmit<0 veth_xmit<1 ip_rcv icmp_rcv<3',
+      { missing: [], extra: [], misplaced: [] },
+    ],
+    [
+      'ip_output veth_xmit<0 ip_rcv icmp_rcv<2',
+      { missing: ['__dev_queue_xmit < ip_output'], extra: [], misplaced: [] },
+    ],
+    [
+      'ip_output __dev_queue_xmit<0 veth_xmit<0 ip_rcv icmp_rcv<3',
+      {
+        ...{ missing: [], extra: [] },
+        misplaced: ['veth_xmit: in ip_output instead of __dev_queue_xmit'],
+      },
+    ],
+    [
+      'ip_output __dev_queue_xmit<0 veth_xmit<1 eth_header<1 ip_rcv icmp_rcv<4',
+      { missing: [], extra: ['eth_header < __dev_queue_xmit'], misplaced: [] },
+    ],
+  ];
+  for (const [words, wanted] of table) {
+    const { agreed, ...differences } = compareCalls(graphCalls(GRAPH), [pathOf(words)]);
+    assert.deepEqual(differences, wanted);
+    assert.ok(agreed >= 4);
+  }
+});
