@@ -1,4 +1,4 @@
-import { type Attributes } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import {
   ATTR_CODE_FUNCTION_NAME,
   ATTR_ERROR_TYPE,
@@ -17,15 +17,15 @@ import {
   ATTR_SOURCE_PORT,
   ATTR_THREAD_NAME,
 } from '@opentelemetry/semantic-conventions/incubating';
-import {
-  type Call,
-  type Device,
-  type Flow,
-  type Life,
-  type LifeEnd,
-  type PacketPath,
-  type PathLoss,
-  type Task,
+import type {
+  Call,
+  Device,
+  Flow,
+  Life,
+  LifeEnd,
+  PacketPath,
+  PathLoss,
+  Task,
 } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 

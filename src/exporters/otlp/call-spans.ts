@@ -1,8 +1,8 @@
-import { type Attributes, type SpanContext } from '@opentelemetry/api';
-import { type Flow, type PacketPath } from '../../event/packet-path.ts';
+import type { Attributes, SpanContext } from '@opentelemetry/api';
+import type { Flow, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { setCall, setFlow, setTimes } from './attributes.ts';
-import { type LifePlan } from './life-plan.ts';
+import type { LifePlan } from './life-plan.ts';
 import { contextOf, type SpanParts } from './span-parts.ts';
 
 /** One span per call of a life, named by the function, nested as called. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
 import { UsageError } from '../../errors.ts';
-import { type OtlpOptions } from './options.ts';
+import type { OtlpOptions } from './options.ts';
 
 /** Everything the transport needs; nothing of it is looked up again later. */
 export interface OtlpConfig {

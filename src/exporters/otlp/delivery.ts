@@ -1,10 +1,10 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { type ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { SkbspanError, UsageError } from '../../errors.ts';
-import { type ExportResult } from '../../event/exporter.ts';
-import { type PacketPath } from '../../event/packet-path.ts';
+import type { ExportResult } from '../../event/exporter.ts';
+import type { PacketPath } from '../../event/packet-path.ts';
 import { resolveOtlpConfig } from './config.ts';
-import { type OtlpOptions } from './options.ts';
+import type { OtlpOptions } from './options.ts';
 import { packRequests, type SpanRequest } from './requests.ts';
 import { createResources } from './resources.ts';
 import { packetPathToSpans } from './spans.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SkbspanError } from '../../errors.ts';
-import { type Exporter, type ExportResult } from '../../event/exporter.ts';
-import { type PacketPath } from '../../event/packet-path.ts';
-import { type Delivery } from './delivery.ts';
-import { type OtlpOptions } from './options.ts';
+import type { Exporter, ExportResult } from '../../event/exporter.ts';
+import type { PacketPath } from '../../event/packet-path.ts';
+import type { Delivery } from './delivery.ts';
+import type { OtlpOptions } from './options.ts';
 
 export type { OtlpOptions } from './options.ts';
 

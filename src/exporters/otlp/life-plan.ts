@@ -1,5 +1,5 @@
-import { type SpanContext } from '@opentelemetry/api';
-import { type Device, type Flow, type Life, type PacketPath } from '../../event/packet-path.ts';
+import type { SpanContext } from '@opentelemetry/api';
+import type { Device, Flow, Life, PacketPath } from '../../event/packet-path.ts';
 import { createSpanIds, LIFE_ITSELF, ownTraceId, type SpanIds } from './span-ids.ts';
 import { contextOf } from './span-parts.ts';
 

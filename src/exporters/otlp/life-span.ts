@@ -1,8 +1,8 @@
 import { SpanStatusCode, type Attributes, type Link, type SpanStatus } from '@opentelemetry/api';
-import { type Life, type PacketPath } from '../../event/packet-path.ts';
+import type { Life, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { dropInWords, setFlow, setLife, setPath, setTimes } from './attributes.ts';
-import { type LifePlan } from './life-plan.ts';
+import type { LifePlan } from './life-plan.ts';
 import { contextOf, type SpanParts } from './span-parts.ts';
 
 /** The span that stands for a life: the packet itself, or a clone, copy or segment of it. */

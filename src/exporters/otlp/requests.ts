@@ -1,5 +1,5 @@
-import { type ReadableSpan } from '@opentelemetry/sdk-trace';
-import { type PacketPath } from '../../event/packet-path.ts';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { PacketPath } from '../../event/packet-path.ts';
 
 /** One request in bytes; `bytes` is undefined for a single span that is bigger than a request may be. */
 export interface SpanRequest {

@@ -1,4 +1,4 @@
-import { type Attributes } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import {
   detectResources,
   hostDetector,
@@ -9,7 +9,7 @@ import {
   type Resource,
 } from '@opentelemetry/resources';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
-import { type Device } from '../../event/packet-path.ts';
+import type { Device } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 
 /** The resource of the namespace that a device is in; the same object for the same namespace, which the serializer needs. */

@@ -7,10 +7,10 @@ import {
   type SpanContext,
   type SpanStatus,
 } from '@opentelemetry/api';
-import { type InstrumentationScope } from '@opentelemetry/core';
-import { type ReadableSpan } from '@opentelemetry/sdk-trace';
-import { type Device } from '../../event/packet-path.ts';
-import { type Resources } from './resources.ts';
+import type { InstrumentationScope } from '@opentelemetry/core';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { Device } from '../../event/packet-path.ts';
+import type { Resources } from './resources.ts';
 
 /** A span before it has wall-clock times and a resource: what is particular to it. */
 export interface SpanParts {

@@ -9,8 +9,8 @@
  *
  * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; span-parts.ts makes them ReadableSpans.
  */
-import { type ReadableSpan } from '@opentelemetry/sdk-trace';
-import { type PacketPath } from '../../event/packet-path.ts';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { PacketPath } from '../../event/packet-path.ts';
 import { describeCalls } from './call-spans.ts';
 import { planLives } from './life-plan.ts';
 import { describeLife } from './life-span.ts';

@@ -5,11 +5,12 @@ import {
   Metadata,
   status,
   type ChannelCredentials,
+  type ClientUnaryCall,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { SkbspanError, UsageError } from '../../errors.ts';
-import { type OtlpConfig, type TlsFiles } from './config.ts';
+import type { OtlpConfig, TlsFiles } from './config.ts';
 import { explainProbe, inWords } from './endpoint-advice.ts';
 import { readRetryDelayMs } from './retry-info.ts';
 
@@ -70,9 +71,11 @@ export function createTransport(config: OtlpConfig): Transport {
   let client = connect();
   let deadlines = 0;
 
+  const open = new Set<ClientUnaryCall>();
+
   const call = (request: Uint8Array, timeoutMs: number): Promise<Buffer | ServiceError> =>
     new Promise((resolve) => {
-      client.makeUnaryRequest(
+      const unary = client.makeUnaryRequest(
         METHOD,
         (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
         (bytes: Buffer) => bytes,
@@ -80,9 +83,11 @@ export function createTransport(config: OtlpConfig): Transport {
         metadata,
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
+          open.delete(unary);
           resolve(error ?? response ?? Buffer.alloc(0));
         },
       );
+      open.add(unary);
     });
 
   return {
@@ -107,6 +112,8 @@ export function createTransport(config: OtlpConfig): Transport {
       if (problem !== undefined) throw problem;
     },
     close() {
+      // Closing the channel alone lets calls run until their deadline.
+      for (const unary of open) unary.cancel();
       client.close();
     },
   };
