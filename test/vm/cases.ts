@@ -46,7 +46,7 @@ const newer = [
 ];
 
 /** What runs on each kernel, in this order in one boot. */
-export const cases: Readonly<Record<KernelName, readonly Case[]>> = {
+const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted]),
@@ -54,6 +54,12 @@ export const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.12': newer,
   '7.2': newer,
 };
+
+/** The cases of a kernel whose name has one of `words` in it; all if there are none. */
+export const casesOf = (kernel: KernelName, words: readonly string[]): readonly Case[] =>
+  cases[kernel].filter(
+    ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+  );
 
 /** Name of a case's folder in /results. */
 export const folderOf = ({ name }: Case): string => name.replaceAll(' ', '-');

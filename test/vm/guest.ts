@@ -3,14 +3,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kernelNames } from '../../scripts/vm/kernels.ts';
-import { cases, folderOf } from './cases.ts';
+import { casesOf, folderOf } from './cases.ts';
 import { withLab } from './lab.ts';
 
 const [kernel, ...words] = process.argv.slice(2);
 const name = kernelNames.find((known) => known === kernel);
 if (name === undefined) throw new Error(`which kernel? ${kernelNames.join(' ')}`);
-for (const one of cases[name]) {
-  if (words.length > 0 && !words.some((word) => one.name.includes(word))) continue;
+for (const one of casesOf(name, words)) {
   const folder = join('/results', folderOf(one));
   mkdirSync(folder, { recursive: true });
   const started = performance.now();

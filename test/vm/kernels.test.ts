@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
-import { cases, folderOf, type Case } from './cases.ts';
+import { casesOf, folderOf, type Case } from './cases.ts';
 import { parseLines, type Evidence } from './scenario.ts';
 
 const MEMORY_MB = 2048;
@@ -34,13 +34,25 @@ function limited(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
   };
 }
 
+/** Hands out whole lines of what comes in pieces. */
+function byLine(print: (line: string) => void): (chunk: Buffer) => void {
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + chunk.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) print(line);
+  };
+}
+
 async function boot(kernel: KernelName): Promise<MachineResult> {
   const result = await bootMachine({
     kernel,
     script: `node test/vm/guest.ts ${kernel} ${words.join(' ')}`,
     timeoutMs: TIMEOUT_MS,
     memoryMb: MEMORY_MB,
-    onOutput: (chunk) => process.stdout.write(`${kernel}: ${chunk.toString().trimEnd()}\n`),
+    onOutput: byLine((line) => {
+      console.log(`${kernel}: ${line}`);
+    }),
   });
   const folder = join(RESULTS, kernel);
   rmSync(folder, { recursive: true, force: true });
@@ -96,8 +108,7 @@ describe('real kernels', { concurrency: true }, () => {
           'the kernel complains',
         );
       });
-      for (const one of cases[kernel]) {
-        if (words.length > 0 && !words.some((word) => one.name.includes(word))) continue;
+      for (const one of casesOf(kernel, words)) {
         test(one.name, async (t) => {
           one.scenario.check(
             evidenceOf(one, await machine, (line) => {
