@@ -12,7 +12,7 @@
 struct config {
 	u32 netns; /* follow only packets first seen in this network namespace (inode number); 0: all */
 	u32 snaplen; /* bytes of a packet to keep, 0..SNAPLEN_MAX */
-	u32 ignored_tgid; /* start no life in this process (skbspan itself: its export must not feed the trace); 0: none */
+	u32 ignored_tgid; /* ignore what this process sends (skbspan itself: its export must not feed the trace); 0: nobody */
 };
 
 struct control {

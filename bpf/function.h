@@ -29,14 +29,15 @@ static __always_inline bool cookie_exits(u64 cookie)
 	return cookie >> COOKIE_EXIT_SHIFT & 1;
 }
 
-/* skb_copy_header(new, old): the one place all copies come through. The link comes first, the call is one of the original. */
+/* skb_copy_header(new, old): the one place all copies come through. The link comes first: the call counts as the copy's. */
 static __always_inline void on_copy(u64 new, u64 old, u32 probe)
 {
 	struct life *parent = bpf_map_lookup_elem(&lives, &old);
 
 	address_reborn(new);
-	if (parent && parent->state == LIFE_ALIVE)
-		begin_child(new, parent->id, 0, probe, LINK_COPY);
+	if (parent && parent->state != LIFE_DYING)
+		begin_child(new, parent->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(parent, 0), false, probe,
+			    LINK_COPY);
 }
 
 /* Returns the token of the call, 0: none. *watch_exit: the exit matters even without one. */
@@ -72,9 +73,9 @@ static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u6
 	if ((role == ROLE_CLONE || role == ROLE_ALLOC) && result) {
 		address_reborn(result);
 		if (role == ROLE_CLONE && token)
-			begin_child(result, token >> 16, cookie_silent(cookie) ? 0 : token, probe, LINK_CLONE);
+			begin_child(result, token, !cookie_silent(cookie), probe, LINK_CLONE);
 	}
-	if (token && !cookie_silent(cookie))
+	if (token && token != IGNORED_TOKEN && !cookie_silent(cookie))
 		emit_exit(token, probe, result);
 }
 

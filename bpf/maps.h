@@ -22,6 +22,7 @@ struct {
 enum life_state {
 	LIFE_ALIVE = 0,
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
+	LIFE_IGNORED = 2, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
 };
 
 /* What is known of the skb that lives at an address. */

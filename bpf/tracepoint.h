@@ -46,7 +46,11 @@ static __always_inline void on_consumed(u64 skb, u64 location)
 {
 	struct life *life = control.recording ? bpf_map_lookup_elem(&lives, &skb) : NULL;
 
-	if (life)
+	if (!life)
+		return;
+	if (life->state == LIFE_IGNORED)
+		forget(skb);
+	else
 		die(life, skb, location, NO_PROBE, FREE_CONSUMED);
 }
 
@@ -54,6 +58,8 @@ static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
 {
 	struct life *life = control.recording ? bpf_map_lookup_elem(&lives, &skb) : NULL;
 
+	if (life && life->state == LIFE_IGNORED)
+		forget(skb);
 	if (!life || life->state != LIFE_ALIVE)
 		return;
 	emit_drop(life, skb, location, reason);

@@ -37,6 +37,9 @@ struct probe {
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
 };
 
+/* Token of any call on an ignored life; no life has the id 2^48 - 1. */
+#define IGNORED_TOKEN (~0ULL)
+
 static __always_inline u64 call_token(const struct life *life, u32 seq)
 {
 	return life->id << 16 | (seq & 0xffff);
@@ -64,7 +67,7 @@ static __always_inline void address_reborn(u64 skb)
 /* What a life begins as; not on the stack, which the copy of the skb fills. */
 static const struct life newborn = {.first = 1};
 
-static __always_inline struct life *begin_life(u64 skb, u64 parent)
+static __always_inline struct life *begin_life(u64 skb, u64 parent, u8 state)
 {
 	struct life *life;
 	long error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
@@ -76,22 +79,29 @@ static __always_inline struct life *begin_life(u64 skb, u64 parent)
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (!life)
 		return NULL;
+	life->state = state;
+	if (state == LIFE_IGNORED)
+		return life;
 	life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
 	life->parent = parent;
 	count(COUNT_LIVES);
 	return life;
 }
 
-/* Begins the life of a clone or copy, whatever the filters say: its parent is followed. */
-static __always_inline void begin_child(u64 skb, u64 parent_life, u64 parent_token, u32 probe, u8 operation)
+/*
+ * Begins the life of a clone or copy, whatever the filters say: its parent is followed. `token` is the call that made it, as
+ * far as known: its life alone (a call that is not recorded has sequence number 0 in its token), then `known` is false.
+ */
+static __always_inline void begin_child(u64 skb, u64 token, bool known, u32 probe, u8 operation)
 {
-	struct life *child = begin_life(skb, parent_life);
+	struct life *child = begin_life(skb, token >> 16, token == IGNORED_TOKEN ? LIFE_IGNORED : LIFE_ALIVE);
 
 	if (!child) {
 		count(COUNT_LOST_LINKS);
 		return;
 	}
-	emit_link(child, skb, parent_token, probe, operation);
+	if (child->state != LIFE_IGNORED)
+		emit_link(child, skb, known ? token : 0, probe, operation);
 }
 
 /*
@@ -105,7 +115,7 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 	u32 netns;
 
 	if (life->dev == raw && life->netns)
-		goto tell;
+		return;
 	life->dev = raw;
 	netns = device_netns(dev);
 	if (netns) {
@@ -119,7 +129,6 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 				life->netns = netns;
 		}
 	}
-tell:
 	if (life->ifindex)
 		tell_device(dev, life->netns, life->ifindex);
 }
@@ -129,8 +138,6 @@ static __always_inline bool wanted(const struct skb_copy *skb, const struct sock
 {
 	u32 netns = device_netns((void *)skb->dev);
 
-	if (config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid)
-		return false;
 	if (!netns) {
 		if (!family_has_packets(sock_family(sk)))
 			return false;
@@ -138,6 +145,16 @@ static __always_inline bool wanted(const struct skb_copy *skb, const struct sock
 			netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	}
 	return !config.netns || netns == config.netns;
+}
+
+/*
+ * A packet that skbspan itself sends. The socket is what tells: a packet that arrives while skbspan happens to run on the CPU
+ * has none at its first sight.
+ */
+static __always_inline bool ignored(const struct sock *sk)
+{
+	return config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid &&
+	       family_has_packets(sock_family(sk));
 }
 
 /* The last reference is gone. */
@@ -164,6 +181,11 @@ static __noinline u64 on_call(const struct probe *probe)
 	u8 flags = probe->flags;
 
 	life = bpf_map_lookup_elem(&lives, &address);
+	if (life && life->state == LIFE_IGNORED) {
+		if (probe->role == ROLE_FREE_MEMORY)
+			forget(address);
+		return probe->role == ROLE_CLONE ? IGNORED_TOKEN : 0;
+	}
 	if (life && life->state == LIFE_DYING && probe->role < ROLE_RELEASE)
 		life = NULL;
 	if (probe->silent) {
@@ -184,9 +206,11 @@ static __noinline u64 on_call(const struct probe *probe)
 	if (!life) {
 		if (!wanted(&skb, sk))
 			return 0;
-		life = begin_life(address, 0);
+		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
 			return 0;
+		if (life->state == LIFE_IGNORED)
+			return probe->role == ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
 	life->head = SKB_FIELD(&skb, u64, head);
 	locate(life, &skb, sk);

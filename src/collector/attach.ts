@@ -1,0 +1,169 @@
+import { attachTypes } from '../ffi/bpf-syscall.ts';
+import { raiseLimit } from '../ffi/libc.ts';
+import type { BpfObject, BpfProgram } from '../ffi/libbpf.ts';
+import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } from '../ffi/links.ts';
+import { probeRole } from '../event/layout.ts';
+import type { BackendName } from './backend.ts';
+import { attachCookie } from './cookie.ts';
+import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
+
+/** What came of attaching. `links` are the caller's to close, newest first. */
+export interface Attached {
+  readonly links: readonly BpfLink[];
+  readonly attached: number;
+  readonly refused: readonly RefusedProbe[];
+}
+
+type Progress = (done: number) => void;
+
+/** How many single kprobes are attached at once: the kernel waits for grace periods, not for the CPU. */
+const parallelKprobes = 64;
+
+/** Chooses attach types before load: `enter` and `leave` serve two kinds of probes. */
+export function chooseAttachTypes(object: BpfObject, backend: BackendName): void {
+  if (backend === 'kprobe-multi') {
+    object.program('enter').setExpectedAttachType(attachTypes.kprobeMulti);
+    object.program('leave').setExpectedAttachType(attachTypes.kprobeMulti);
+  }
+  if (backend === 'kprobe-session') {
+    object.program('session').setExpectedAttachType(attachTypes.kprobeSession);
+  }
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+const returnsAnSkb = (probe: PlannedProbe): boolean =>
+  probe.role === probeRole.clone || probe.role === probeRole.alloc;
+
+/**
+ * One link for many functions is all or nothing, and one function that cannot be probed spoils it. So a refused set is
+ * halved until the culprits stand alone; the sets are nearly always whole.
+ */
+function attachMulti(
+  program: BpfProgram,
+  probes: readonly PlannedProbe[],
+  kind: { readonly retprobe: boolean; readonly session: boolean; readonly exits: boolean },
+  done: (count: number) => void,
+): { links: BpfLink[]; refused: RefusedProbe[] } {
+  if (probes.length === 0) return { links: [], refused: [] };
+  try {
+    const link = attachKprobeMulti(program, {
+      addresses: probes.map((probe) => probe.address),
+      cookies: probes.map((probe) => attachCookie(probe, kind.exits)),
+      retprobe: kind.retprobe,
+      session: kind.session,
+    });
+    done(probes.length);
+    return { links: [link], refused: [] };
+  } catch (error) {
+    const [only] = probes;
+    if (only !== undefined && probes.length === 1) {
+      return { links: [], refused: [{ name: only.func, reason: reasonOf(error) }] };
+    }
+    const middle = probes.length >> 1;
+    const first = attachMulti(program, probes.slice(0, middle), kind, done);
+    const second = attachMulti(program, probes.slice(middle), kind, done);
+    return {
+      links: [...first.links, ...second.links],
+      refused: [...first.refused, ...second.refused],
+    };
+  }
+}
+
+/** Runs `work` over items, `width` at a time, in order of the items. */
+async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+}
+
+async function attachSingle(
+  object: BpfObject,
+  probes: readonly PlannedProbe[],
+  exits: boolean,
+  onProgress: Progress,
+): Promise<Attached> {
+  raiseLimit('nofile', 2 * probes.length + 1024);
+  const links: BpfLink[] = [];
+  const refused: RefusedProbe[] = [];
+  let done = 0;
+  const enter = object.program('enter');
+  const leave = object.program('leave');
+  const attachOne = async (probe: PlannedProbe): Promise<void> => {
+    const { func, module, address } = probe;
+    const watchExit = exits || returnsAnSkb(probe);
+    const cookie = attachCookie(probe, watchExit && !probe.silent);
+    try {
+      // The exit first: an exit without a call is nothing, a call without its exit looks unfinished.
+      if (watchExit) {
+        const target = { func, module, address, cookie, retprobe: true };
+        links.push(await attachKprobeAsync(leave, target));
+      }
+      const target = { func, module, address, cookie, retprobe: false };
+      links.push(await attachKprobeAsync(enter, target));
+    } catch (error) {
+      refused.push({ name: func, reason: reasonOf(error) });
+    }
+    onProgress(++done);
+  };
+  await inParallel(probes, parallelKprobes, attachOne);
+  return { links, attached: probes.length - refused.length, refused };
+}
+
+/**
+ * Attaches the probes of a plan. What a kernel refuses is listed with its reason and never stops the rest. The caller has
+ * loaded the object with the programs of `backend`.
+ */
+export async function attachProbes(
+  object: BpfObject,
+  backend: BackendName,
+  probes: readonly PlannedProbe[],
+  exits: boolean,
+  onProgress: Progress,
+): Promise<Attached> {
+  switch (backend) {
+    case 'kprobe':
+      return attachSingle(object, probes, exits, onProgress);
+    case 'tracepoint': {
+      const links: BpfLink[] = [];
+      const refused: RefusedProbe[] = [];
+      for (const { func } of probes) {
+        try {
+          links.push(attachTracing(object.program(`tp_${func}`)));
+        } catch (error) {
+          refused.push({ name: func, reason: reasonOf(error) });
+        }
+        onProgress(links.length + refused.length);
+      }
+      return { links, attached: links.length, refused };
+    }
+    case 'kprobe-session':
+    case 'kprobe-multi': {
+      const session = backend === 'kprobe-session';
+      let done = 0;
+      const count = (more: number): void => {
+        onProgress((done += more));
+      };
+      const silent = (): void => undefined;
+      const program = object.program(session ? 'session' : 'enter');
+      const kind = { retprobe: false, session, exits: true };
+      // Exits first, as above; a session has both.
+      const returns = session
+        ? { links: [], refused: [] }
+        : attachMulti(object.program('leave'), probes, { ...kind, retprobe: true }, silent);
+      const enters = attachMulti(program, probes, kind, count);
+      return {
+        links: [...returns.links, ...enters.links],
+        attached: probes.length - enters.refused.length,
+        refused: enters.refused,
+      };
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { Btf } from '../kernel/btf.ts';
+import {
+  functionId as btfFunctionId,
+  skbFunctions,
+  tracepointArgs,
+} from '../kernel/btf-functions.ts';
+import { loadKernelBtf, loadModuleBtf, moduleNames } from '../kernel/btf-source.ts';
+import { loadKallsyms } from '../kernel/kallsyms.ts';
+import { attachableFunctions } from '../kernel/tracefs.ts';
+import { allocators } from './roles.ts';
+
+/** A kernel function that can be probed. */
+export interface Candidate {
+  readonly name: string;
+  /** undefined: vmlinux. */
+  readonly module: string | undefined;
+  readonly address: bigint;
+  /** 1..5; 0: it takes none (an allocator). */
+  readonly skbArg: number;
+  readonly sockArg: number;
+}
+
+export interface Candidates {
+  readonly candidates: readonly Candidate[];
+  /** Functions with an skb that cannot be probed, and why. */
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+let kernelBtf: Btf | undefined;
+const vmlinux = (): Btf => (kernelBtf ??= loadKernelBtf());
+
+/** BTF id of a function of vmlinux. */
+export const functionId = (name: string): number | undefined => btfFunctionId(vmlinux(), name)?.id;
+
+/** Number of arguments of a tracepoint; 0 if the kernel does not have it. */
+export const tracepointArguments = (name: string): number =>
+  tracepointArgs(vmlinux(), name)?.count ?? 0;
+
+/** Index of the tracepoint's skb argument; undefined if there is no such tracepoint or it has no skb. */
+export const tracepointSkb = (name: string): number | undefined =>
+  tracepointArgs(vmlinux(), name)?.skbIndex;
+
+interface Wanted {
+  readonly name: string;
+  readonly module: string | undefined;
+  readonly skbArg: number;
+  readonly sockArg: number;
+}
+
+function* wantedFunctions(): Generator<Wanted> {
+  for (const name of allocators) yield { name, module: undefined, skbArg: 0, sockArg: 0 };
+  for (const found of skbFunctions(vmlinux())) yield { ...found, module: undefined };
+  for (const module of moduleNames()) {
+    const btf = loadModuleBtf(module);
+    if (btf === undefined) continue;
+    for (const found of skbFunctions(btf)) yield { ...found, module };
+  }
+}
+
+/**
+ * Every function of vmlinux and the loaded modules that takes an skb, with the address to probe. BTF says what it takes,
+ * the kernel's list of traceable functions whether it can be probed, kallsyms where it is. A name that stands for several
+ * functions is refused: BTF describes one of them and does not say which.
+ */
+export function findCandidates(): Candidates {
+  const symbols = loadKallsyms();
+  const attachable = attachableFunctions();
+  const candidates: Candidate[] = [];
+  const refused: { name: string; reason: string }[] = [];
+  const seen = new Set<string>();
+  for (const { name, module, skbArg, sockArg } of wantedFunctions()) {
+    const key = `${module ?? ''}:${name}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const places = symbols
+      .functionAddresses(name)
+      .filter((place) => place.module === module)
+      .map((place) => place.address);
+    const [address] = places;
+    if (address === undefined) {
+      if (skbArg !== 0) refused.push({ name, reason: 'inlined: the kernel has no symbol for it' });
+    } else if (attachable !== undefined && !attachable.has(name, module)) {
+      refused.push({ name, reason: 'not traceable (notrace, or in a section that cannot be)' });
+    } else if (places.length > 1) {
+      refused.push({ name, reason: `the name stands for ${places.length} functions` });
+    } else {
+      candidates.push({ name, module, address, skbArg, sockArg });
+    }
+  }
+  return { candidates, refused };
+}

@@ -1,0 +1,143 @@
+import { SkbspanError, UsageError } from '../errors.ts';
+import { tracepointArgument, tracepointId } from '../event/layout.ts';
+import type { BackendName } from './backend.ts';
+import { type Candidate, findCandidates, tracepointSkb } from './candidates.ts';
+import { isTrackingRole, type ProbeRole, roleOf } from './roles.ts';
+
+/** Marks probe ids of tracepoints; PROBE_TRACEPOINT in bpf/event.h. */
+const tracepointBit = 0x80000000;
+
+/** One attachment to be made. */
+export interface PlannedProbe {
+  /** What records call it. */
+  readonly id: number;
+  readonly kind: 'function' | 'tracepoint';
+  readonly func: string;
+  /** undefined: vmlinux. */
+  readonly module: string | undefined;
+  /** Of the function's entry; 0n for a tracepoint. */
+  readonly address: bigint;
+  /** 1..5; 0: none (an allocator). */
+  readonly skbArg: number;
+  /** 1..5; 0: none. */
+  readonly sockArg: number;
+  readonly role: ProbeRole;
+  /** Only for tracking: the user asked for other functions. */
+  readonly silent: boolean;
+}
+
+export interface RefusedProbe {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface ProbePlan {
+  readonly backend: BackendName;
+  readonly probes: readonly PlannedProbe[];
+  readonly refused: readonly RefusedProbe[];
+}
+
+export interface ProbePlanOptions {
+  readonly backend: BackendName;
+  /** Full-match regular expression over function names; undefined: all. */
+  readonly functions: string | undefined;
+}
+
+function fullMatch(source: string | undefined): (name: string) => boolean {
+  if (source === undefined) return () => true;
+  try {
+    const pattern = new RegExp(`^(?:${source})$`);
+    return (name) => pattern.test(name);
+  } catch (cause) {
+    throw new UsageError(`'${source}' is no regular expression`, {
+      advice: 'It must match whole function names, for example --filter-func "ip_.*|tcp_v4_rcv".',
+      cause,
+    });
+  }
+}
+
+const planFunction = (id: number, found: Candidate, role: ProbeRole, silent: boolean) => ({
+  id,
+  kind: 'function' as const,
+  func: found.name,
+  module: found.module,
+  address: found.address,
+  skbArg: found.skbArg,
+  sockArg: found.sockArg,
+  role,
+  silent,
+});
+
+function planFunctions(options: ProbePlanOptions, chosen: (name: string) => boolean): ProbePlan {
+  const { candidates, refused } = findCandidates();
+  const probes: PlannedProbe[] = [];
+  for (const found of candidates) {
+    const role = roleOf(found.name);
+    const silent = !chosen(found.name) || found.skbArg === 0;
+    if (silent && !isTrackingRole(role)) continue;
+    probes.push(planFunction(probes.length, found, role, silent));
+  }
+  return {
+    backend: options.backend,
+    probes,
+    refused: refused.filter(({ name }) => chosen(name)),
+  };
+}
+
+function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => boolean): ProbePlan {
+  const probes: PlannedProbe[] = [];
+  const refused: RefusedProbe[] = [];
+  for (const [name, id] of Object.entries(tracepointId)) {
+    if (name === 'none' || !chosen(name)) continue;
+    const argument = tracepointSkb(name);
+    const expected = tracepointArgument[name as keyof typeof tracepointArgument];
+    if (argument !== expected) {
+      const reason =
+        argument === undefined
+          ? 'this kernel has no such tracepoint'
+          : `its skb stands at argument ${argument}, not ${expected}`;
+      refused.push({ name, reason });
+      continue;
+    }
+    probes.push({
+      id: (tracepointBit | id) >>> 0,
+      kind: 'tracepoint',
+      func: name,
+      module: undefined,
+      address: 0n,
+      skbArg: 0,
+      sockArg: 0,
+      role: roleOf(''),
+      silent: false,
+    });
+  }
+  return { backend: options.backend, probes, refused };
+}
+
+/**
+ * Which probes a run makes: all functions that take an skb and can be attached, or those that `functions` matches and the
+ * ones that tracking needs. Throws UsageError for a bad expression or one that matches nothing.
+ */
+export function planProbes(options: ProbePlanOptions): ProbePlan {
+  const chosen = fullMatch(options.functions);
+  const plan =
+    options.backend === 'tracepoint'
+      ? planTracepoints(options, chosen)
+      : planFunctions(options, chosen);
+  if (plan.probes.some((probe) => !probe.silent)) return plan;
+  if (options.functions === undefined) {
+    throw new SkbspanError(
+      'SKBSPAN_UNSUPPORTED',
+      'no kernel function or tracepoint can be watched',
+      {
+        advice: 'Run `skbspan check` to see what is missing.',
+      },
+    );
+  }
+  throw new UsageError(`--filter-func '${options.functions}' matches nothing that can be watched`, {
+    advice:
+      options.backend === 'tracepoint'
+        ? 'This backend watches tracepoints, not functions: `skbspan functions` lists them.'
+        : 'It must match whole names; `skbspan functions [regex]` lists what there is.',
+  });
+}

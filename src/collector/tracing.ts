@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { SkbspanError } from '../errors.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import type { LossCause, Statistics } from '../event/statistics.ts';
+import { lossCauses } from '../event/statistics.ts';
+import { attachTracing, type BpfLink } from '../ffi/links.ts';
+import { detectBackends } from '../kernel/features.ts';
+import { attachProbes } from './attach.ts';
+import type { BackendName } from './backend.ts';
+import { functionId, tracepointArguments } from './candidates.ts';
+import { readKernelCounters } from './counters.ts';
+import { createPathBuilder } from './path-builder.ts';
+import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
+import { loadProgramSet, type ProgramSet } from './program-set.ts';
+import { createSymbols } from './symbols.ts';
+import { startCollectorWorker } from './worker-client.ts';
+
+export type { BackendName } from './backend.ts';
+
+export interface TracingProgress {
+  readonly stage: 'load' | 'attach' | 'detach';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface TracingOptions {
+  /** undefined: the best that the kernel offers. */
+  readonly backend: BackendName | undefined;
+  /** Full-match regular expression over function names; undefined: all. */
+  readonly functions: string | undefined;
+  /** Inode; undefined: all. */
+  readonly netns: number | undefined;
+  /** A power of two, at least a page. */
+  readonly ringBytes: number;
+  readonly snaplenBytes: number;
+  /** kprobe backend only: watch exits too, which doubles the time to attach. */
+  readonly exits: boolean | undefined;
+  readonly onProgress: (progress: TracingProgress) => void;
+  /** Finished paths; a returned promise is back-pressure. */
+  readonly onPaths: (paths: readonly PacketPath[]) => void | Promise<void>;
+  /** Tracing broke after its start. */
+  readonly onError: (error: Error) => void;
+}
+
+export interface Tracing {
+  readonly backend: BackendName;
+  readonly probes: {
+    readonly attached: number;
+    readonly planned: number;
+    readonly refused: readonly RefusedProbe[];
+  };
+  statistics(): Promise<Statistics>;
+  /** Stops at once, drains, hands out what is in flight, detaches. Idempotent. */
+  stop(): Promise<Statistics>;
+}
+
+/** The backend asked for, or the best one. Throws SKBSPAN_UNSUPPORTED with what is missing. */
+export function chooseBackend(asked: BackendName | undefined): BackendName {
+  const backends = detectBackends();
+  const chosen = backends.find((one) =>
+    asked === undefined ? one.available : one.backend === asked,
+  );
+  if (chosen?.available) return chosen.backend;
+  throw new SkbspanError(
+    'SKBSPAN_UNSUPPORTED',
+    asked === undefined
+      ? 'this kernel offers no way to trace packets'
+      : `this kernel cannot do ${asked}: ${chosen?.missing.join('; ') ?? 'unknown backend'}`,
+    { advice: 'Run `skbspan check` to see what is missing, or leave --backend out.' },
+  );
+}
+
+const tracepointsOf = (plan: ProbePlan): string[] =>
+  plan.probes.filter((probe) => probe.kind === 'tracepoint').map((probe) => probe.func);
+
+/**
+ * Loads, attaches and records. Resolves when everything is attached and recording has begun. Throws SkbspanError; then
+ * nothing is left loaded or attached.
+ */
+export async function startTracing(options: TracingOptions): Promise<Tracing> {
+  const backend = chooseBackend(options.backend);
+  const plan = planProbes({ backend, functions: options.functions });
+  options.onProgress({ stage: 'load', done: 0, total: 1 });
+  const programs = loadProgramSet({
+    backend,
+    tracepoints: tracepointsOf(plan),
+    ringBytes: options.ringBytes,
+    snaplenBytes: options.snaplenBytes,
+    netns: options.netns ?? 0,
+    functionId,
+    consumeSkbArguments: tracepointArguments('consume_skb'),
+  });
+  options.onProgress({ stage: 'load', done: 1, total: 1 });
+  const links: BpfLink[] = [];
+  try {
+    return await record(options, plan, programs, links);
+  } catch (error) {
+    closeAll(links);
+    programs.object.close();
+    throw error;
+  }
+}
+
+function closeAll(links: readonly BpfLink[]): void {
+  for (const link of links) link.close();
+}
+
+async function detach(
+  links: readonly BpfLink[],
+  onProgress: TracingOptions['onProgress'],
+): Promise<void> {
+  let done = 0;
+  const total = links.length;
+  const queue = [...links];
+  const lane = async (): Promise<void> => {
+    for (let link = queue.pop(); link !== undefined; link = queue.pop()) {
+      await link.closeAsync();
+      onProgress({ stage: 'detach', done: ++done, total });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(64, total) }, lane));
+}
+
+async function record(
+  options: TracingOptions,
+  plan: ProbePlan,
+  programs: ProgramSet,
+  links: BpfLink[],
+): Promise<Tracing> {
+  const total = plan.probes.length;
+  for (const name of programs.always) links.push(attachTracing(programs.object.program(name)));
+  options.onProgress({ stage: 'attach', done: 0, total });
+  const attached = await attachProbes(
+    programs.object,
+    plan.backend,
+    plan.probes,
+    options.exits ?? false,
+    (done) => {
+      options.onProgress({ stage: 'attach', done, total });
+    },
+  );
+  links.push(...attached.links);
+
+  const builder = createPathBuilder({ symbols: createSymbols(plan), runId: randomBytes(8) });
+  const drops = new Map<string, number>();
+  let undecodable = 0;
+  const worker = await startCollectorWorker({
+    ringFd: programs.object.map('ring').fd(),
+    ringBytes: options.ringBytes,
+    onBatch(batch) {
+      const built = builder.build(batch);
+      undecodable += built.undecodable;
+      countDrops(built.paths, drops);
+      return options.onPaths(built.paths);
+    },
+    onError: options.onError,
+  });
+  programs.record(true);
+
+  const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
+    const kernel = readKernelCounters(programs.object, programs.loaded);
+    const tracked = await tracker;
+    const losses = new Map<LossCause, number>(
+      (Object.keys(lossCauses) as LossCause[]).map((cause) => [cause, 0]),
+    );
+    const add = (cause: LossCause, count: number): void => {
+      losses.set(cause, (losses.get(cause) ?? 0) + count);
+    };
+    for (const [cause, count] of kernel.losses) add(cause, count);
+    for (const [cause, count] of tracked.losses) add(cause, count);
+    add('undecodable', undecodable);
+    return {
+      events: kernel.events,
+      lives: kernel.lives,
+      paths: tracked.paths,
+      drops: new Map(drops),
+      losses,
+    };
+  };
+
+  const finish = async (): Promise<Statistics> => {
+    programs.record(false);
+    const tracked = worker.stop();
+    await tracked;
+    const result = await statistics(tracked);
+    await detach(links, options.onProgress);
+    programs.object.close();
+    return result;
+  };
+  let stopping: Promise<Statistics> | undefined;
+  return {
+    backend: plan.backend,
+    probes: {
+      attached: attached.attached,
+      planned: total,
+      refused: [...plan.refused, ...attached.refused],
+    },
+    statistics: () => stopping ?? statistics(),
+    stop: () => (stopping ??= finish()),
+  };
+}
+
+function countDrops(paths: readonly PacketPath[], drops: Map<string, number>): void {
+  for (const path of paths) {
+    for (const { end } of path.lives) {
+      if (end?.reason !== undefined) drops.set(end.reason, (drops.get(end.reason) ?? 0) + 1);
+    }
+  }
+}
