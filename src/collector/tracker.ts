@@ -24,9 +24,8 @@
  * Time is the clock that the caller gives to `sweep`. A sweep must not run ahead of the ring: what lies unread in it may
  * belong to the path that is about to be handed out. So the caller passes the time before which all was read.
  *
- * Accepted to be wrong. A lost exit keeps its path for the idle time. A lost enter whose exit comes can make a path over too
- * early, while an outer call is still open; that call's exit is then an orphan and the call unfinished. Both need a loss,
- * which is told on the path. A path with more records than its share of memory loses the further ones (counted, and told
+ * Accepted to be wrong. A lost exit keeps its path for the idle time. (A lost enter does no harm: the kernel then sends no
+ * exit.) A path with more records than its share of memory loses the further ones (counted, and told
  * on the path), except links and ends, which keep its bookkeeping right.
  */
 
@@ -78,7 +77,7 @@ export interface TrackerStatistics {
   /** Paths handed out. */
   readonly paths: number;
   readonly pathsInFlight: number;
-  readonly losses: Readonly<Record<TrackerLossCause, number>>;
+  readonly losses: ReadonlyMap<TrackerLossCause, number>;
 }
 
 export interface TrackerOptions {
@@ -193,12 +192,12 @@ class PathTracker implements Tracker {
       events: this.#events,
       paths: this.#pathsOut,
       pathsInFlight: this.#paths.size,
-      losses: {
-        undecodable: this.#undecodable,
-        orphan_exits: this.#orphanExits,
-        tracker_memory: this.#memoryLost,
-        paths_dropped: this.#pathsDropped,
-      },
+      losses: new Map([
+        ['undecodable', this.#undecodable],
+        ['orphan_exits', this.#orphanExits],
+        ['tracker_memory', this.#memoryLost],
+        ['paths_dropped', this.#pathsDropped],
+      ]),
     };
   }
 

@@ -1,0 +1,121 @@
+/** One life of a path as exporters see it, from its drafts after nesting. */
+
+import {
+  dropEvent,
+  enterEvent,
+  eventKind,
+  exitEvent,
+  freeEvent,
+  freeHow,
+} from '../event/layout.ts';
+import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
+import type { ContextTable } from './context-table.ts';
+import { cpuOf, headerWord, kindOf } from './decode.ts';
+import { readSight } from './packet-sight.ts';
+import type { Symbols } from './path-builder.ts';
+import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
+
+export interface LifeSurroundings {
+  readonly words: Uint32Array;
+  /** Time of the record at a word position, from the path's start. */
+  readonly offsetAt: (at: number) => number;
+  readonly context: ContextTable;
+  readonly symbols: Symbols;
+}
+
+/** drop_event.reason of a kernel that tells none. */
+const REASON_NOT_TOLD = 0xffffffff;
+
+const endings: ReadonlyMap<number, LifeEnd['how']> = new Map(
+  Object.entries(freeHow).map(([name, number]) => [number, name as keyof typeof freeHow]),
+);
+
+export function buildLife(
+  draft: LifeDraft,
+  parent: Life['parent'],
+  surroundings: LifeSurroundings,
+): Life {
+  const { words, offsetAt, context } = surroundings;
+  const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
+  const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
+  return {
+    id: draft.id,
+    skb: draft.skb,
+    parent,
+    offsetNs: draft.begin,
+    calls: buildCalls(draft, packets, end, surroundings),
+    packets,
+    end,
+  };
+}
+
+function buildCalls(
+  draft: LifeDraft,
+  packets: readonly PacketSight[],
+  end: LifeEnd | undefined,
+  { words, symbols, context }: LifeSurroundings,
+): Call[] {
+  let packet = -1;
+  return draft.calls.map((call) => {
+    while ((packets[packet + 1]?.seq ?? Infinity) < call.seq) packet++;
+    const { at } = call;
+    const { func, module, kind } = symbols.probe(call.probe);
+    const durationNs = durationOf(call, end);
+    return {
+      func,
+      module,
+      kind,
+      seq: call.seq,
+      offsetNs: call.begin,
+      durationNs,
+      timing: durationNs === undefined ? 'unfinished' : call.how,
+      depth: call.depth,
+      parent:
+        call.parent === undefined
+          ? undefined
+          : { life: call.parent.life.index, call: call.parent.index },
+      cpu: cpuOf(words[at + headerWord.packed] ?? 0),
+      task: context.task(words[at + headerWord.tid] ?? 0),
+      device: context.device(
+        words[at + (enterEvent.netns >> 2)] ?? 0,
+        words[at + (enterEvent.ifindex >> 2)] ?? 0,
+      ),
+      len: words[at + (enterEvent.len >> 2)] ?? 0,
+      mark: words[at + (enterEvent.mark >> 2)] ?? 0,
+      protocol: (words[at + (enterEvent.protocol >> 2)] ?? 0) & 0xffff,
+      returnValue:
+        call.exit < 0 ? undefined : wideAt(words, call.exit + (exitEvent.returnValue >> 2)),
+      packet,
+    };
+  });
+}
+
+/** An enter-only call ends where the next one on its life begins; the last one at the life's end, if it was seen. */
+function durationOf(call: CallDraft, end: LifeEnd | undefined): number | undefined {
+  if (call.how === 'point') return 0;
+  if (call.how === 'exit') return call.end === undefined ? undefined : call.end - call.begin;
+  const { calls } = call.life;
+  let next = call.index + 1;
+  while (calls[next]?.how === 'point') next++;
+  const until = calls[next]?.begin ?? end?.offsetNs;
+  return until === undefined ? undefined : Math.max(0, until - call.begin);
+}
+
+function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundings): LifeEnd {
+  const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
+  const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
+  const location = address === 0n ? undefined : symbols.location(address);
+  if (isDrop) {
+    const code = words[at + (dropEvent.reason >> 2)] ?? 0;
+    const isTold = code !== REASON_NOT_TOLD;
+    return {
+      offsetNs,
+      how: 'dropped',
+      reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
+      reasonCode: isTold ? code : undefined,
+      location,
+    };
+  }
+  const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';
+  return { offsetNs, how, reason: undefined, reasonCode: undefined, location };
+}

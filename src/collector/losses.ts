@@ -1,0 +1,46 @@
+/** What is missing of a path, from its records alone. */
+
+import { linkEvent } from '../event/layout.ts';
+import type { PathLoss } from '../event/packet-path.ts';
+import type { RawPath } from './batch.ts';
+import { u53 } from './decode.ts';
+import type { LifeDraft } from './path-records.ts';
+
+/**
+ * Every record of a life but exits took the next number, so a gap says how many are missing. Gaps at the start of a life
+ * whose earlier part was handed out before are no losses, and those of a path that outgrew its memory are told once, as that.
+ */
+export function findLosses(
+  raw: RawPath,
+  lives: readonly LifeDraft[],
+  isInPath: (life: number) => boolean,
+): PathLoss[] {
+  const losses: PathLoss[] = [];
+  const gaps: PathLoss[] = [];
+  let missing = 0;
+  for (const life of lives) {
+    const isContinued = raw.continued && (life.seqs[0] ?? 0) > 0;
+    if (isContinued) losses.push({ cause: 'continued', life: life.id });
+    else if (life.link < 0 && life.linked) losses.push({ cause: 'link', life: life.id });
+    const parent = life.link < 0 ? 0 : linkParent(raw.words, life.link);
+    if (parent !== 0 && !isInPath(parent)) losses.push({ cause: 'continued', life: parent });
+
+    let previous = isContinued ? (life.seqs[0] ?? 0) - 1 : -1;
+    for (const seq of life.seqs) {
+      const count = seq - previous - 1;
+      if (count > 0) {
+        gaps.push({ cause: 'events', life: life.id, afterSeq: previous, count });
+        missing += count;
+      }
+      previous = seq;
+    }
+  }
+  if (raw.lost > 0) losses.push({ cause: 'memory', count: raw.lost });
+  return missing > raw.lost ? [...losses, ...gaps] : losses;
+}
+
+/** The life that a link record names as parent. */
+export const linkParent = (words: Uint32Array, link: number): number => {
+  const at = link + (linkEvent.parent >> 2);
+  return u53((words[at + 1] ?? 0) & 0x1fffff, words[at] ?? 0);
+};

@@ -1,0 +1,117 @@
+/**
+ * From a batch of raw records to PacketPath objects, on the main thread: names, addresses, nesting, losses. Keeps what the
+ * kernel told about tasks and devices from batch to batch, and nothing else.
+ */
+
+import { eventKind } from '../event/layout.ts';
+import type { CodeLocation, PacketPath } from '../event/packet-path.ts';
+import { readBatch, type RawPath } from './batch.ts';
+import { buildLife } from './build-life.ts';
+import { createContextTable, type ContextTable } from './context-table.ts';
+import { headerWord, kindOf } from './decode.ts';
+import { directionOf } from './direction.ts';
+import { orderLives, parentOf } from './life-order.ts';
+import { findLosses } from './losses.ts';
+import { nest } from './nesting.ts';
+import { sortRecords, type PathDraft } from './path-records.ts';
+
+/** Names for numbers; all of them total. */
+export interface Symbols {
+  /** By the probe id of an enter record. */
+  probe(id: number): {
+    readonly func: string;
+    readonly module: string | undefined;
+    readonly kind: 'function' | 'tracepoint';
+  };
+  location(address: bigint): CodeLocation;
+  dropReason(code: number): string;
+  /** By inode number, not 0. */
+  netnsName(inode: number): string;
+}
+
+export interface PathBuilderOptions {
+  readonly symbols: Symbols;
+  /** 8 bytes, different for every run on every host: the first half of all trace ids. */
+  readonly runId: Uint8Array;
+}
+
+export interface BuiltBatch {
+  readonly paths: PacketPath[];
+  /** Records, or whole sections of the batch, that made no sense. */
+  readonly undecodable: number;
+  /** Exits without a call in their path. */
+  readonly orphanExits: number;
+}
+
+export interface PathBuilder {
+  /** Total: any bytes may be given. The paths refer to the bytes of the batch, which must not change afterwards. */
+  build(batch: ArrayBuffer): BuiltBatch;
+}
+
+export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathBuilder {
+  const context = createContextTable((inode) => symbols.netnsName(inode));
+  const traceIdPrefix = Buffer.from(runId).toString('hex');
+
+  return {
+    build(batch) {
+      const paths: PacketPath[] = [];
+      let orphanExits = 0;
+      let epochOffsetNs = 0n;
+      const undecodable = readBatch(batch, {
+        begin(offsetNs) {
+          epochOffsetNs = offsetNs;
+        },
+        context(words, at) {
+          if (kindOf(words[at + headerWord.packed] ?? 0) === eventKind.task)
+            context.setTask(words, at);
+          else context.setDevice(words, at);
+        },
+        path(raw) {
+          const draft = sortRecords(raw);
+          orphanExits += draft.orphanExits;
+          if (draft.lives.size > 0)
+            paths.push(buildPath(raw, draft, { symbols, context, traceIdPrefix, epochOffsetNs }));
+        },
+      });
+      return { paths, undecodable, orphanExits };
+    },
+  };
+}
+
+interface Surroundings {
+  readonly symbols: Symbols;
+  readonly context: ContextTable;
+  readonly traceIdPrefix: string;
+  readonly epochOffsetNs: bigint;
+}
+
+function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): PacketPath {
+  const { words } = raw;
+  const { startNs, offsetAt } = draft;
+  const drafts = orderLives(words, draft.lives, raw.root);
+  nest(draft.calls);
+  const surroundings = { words, offsetAt, context: around.context, symbols: around.symbols };
+  const lives = drafts.map((life) =>
+    buildLife(life, parentOf(words, life, draft.lives), surroundings),
+  );
+  const id = drafts[0]?.id ?? raw.root;
+  const root = lives[0];
+  return {
+    id,
+    traceId: around.traceIdPrefix + id.toString(16).padStart(16, '0'),
+    startTimeNs: startNs + around.epochOffsetNs,
+    durationNs: draft.duration,
+    lives,
+    ending: raw.ending,
+    losses: findLosses(raw, drafts, (life) => draft.lives.has(life)),
+    flow: firstFlow(lives),
+    direction: root === undefined ? 'unknown' : directionOf(root),
+  };
+}
+
+function firstFlow(lives: PacketPath['lives']): PacketPath['flow'] {
+  for (const life of lives) {
+    for (const packet of life.packets) if (packet.flow !== undefined) return packet.flow;
+  }
+  return undefined;
+}
