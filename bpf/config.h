@@ -9,10 +9,18 @@
 #include "core.h"
 #include <bpf/bpf_helpers.h>
 
+#define TRAMPOLINES 3
+
 struct config {
+	/*
+	 * Where a function whose exit is watched seems to return to (the kernel's trampolines for kretprobe, rethook and the
+	 * function graph), 0: none. A tracepoint's location there says nothing: see release_caller in track.h.
+	 */
+	u64 trampolines[TRAMPOLINES];
 	u32 netns; /* follow only packets first seen in this network namespace (inode number); 0: all */
 	u32 snaplen; /* bytes of a packet to keep, 0..SNAPLEN_MAX */
 	u32 ignored_tgid; /* ignore what this process sends (skbspan itself: its export must not feed the trace); 0: nobody */
+	u32 _pad;
 };
 
 struct control {

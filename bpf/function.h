@@ -60,6 +60,8 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
 		return 0;
+	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
+		probe.caller = regs_caller(ctx);
 	return on_call(&probe);
 }
 

@@ -31,6 +31,7 @@ struct life {
 	u64 parent; /* life, 0: none */
 	u64 dev; /* skb->dev at the last event, as raw bits: what netns and ifindex were read from */
 	u64 head; /* skb->head at the last event */
+	u64 release_caller; /* who called the last release function on it (track.h) */
 	u64 addresses; /* hash of the flow's addresses at the last packet record; 0: no header was seen yet */
 	u32 seq; /* next sequence number */
 	u32 netns;

@@ -9,6 +9,7 @@
 #define SKBSPAN_REGS_H
 
 #include "core.h"
+#include <bpf/bpf_helpers.h>
 
 #if defined(__TARGET_ARCH_x86)
 
@@ -30,6 +31,15 @@ static __always_inline void regs_arguments(const struct probe_regs *ctx, u64 arg
 #define FRAME_AT_ENTER(ctx) ((ctx)->sp)
 #define FRAME_AT_EXIT(ctx) ((ctx)->sp - sizeof(u64))
 
+/* Where the function will return to: its caller, if nobody watches its exit yet. */
+static __always_inline u64 regs_caller(const struct probe_regs *ctx)
+{
+	u64 caller = 0;
+
+	bpf_probe_read_kernel(&caller, sizeof(caller), (void *)ctx->sp);
+	return caller;
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 struct probe_regs {
@@ -49,6 +59,11 @@ static __always_inline void regs_arguments(const struct probe_regs *ctx, u64 arg
 #define REGS_RETURN(ctx) ((ctx)->regs[0])
 #define FRAME_AT_ENTER(ctx) ((ctx)->sp)
 #define FRAME_AT_EXIT(ctx) ((ctx)->sp)
+
+static __always_inline u64 regs_caller(const struct probe_regs *ctx)
+{
+	return ctx->regs[30];
+}
 
 #else
 #error "unsupported architecture: x86 and arm64 are"

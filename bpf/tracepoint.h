@@ -51,7 +51,7 @@ static __always_inline void on_consumed(u64 skb, u64 location)
 	if (life->state == LIFE_IGNORED)
 		forget(skb);
 	else
-		die(life, skb, location, NO_PROBE, FREE_CONSUMED);
+		die(life, skb, real_location(life, location), NO_PROBE, FREE_CONSUMED);
 }
 
 static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
@@ -62,7 +62,7 @@ static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
 		forget(skb);
 	if (!life || life->state != LIFE_ALIVE)
 		return;
-	emit_drop(life, skb, location, reason);
+	emit_drop(life, skb, real_location(life, location), reason);
 	life->state = LIFE_DYING;
 }
 

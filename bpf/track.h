@@ -33,12 +33,15 @@ struct probe {
 	u64 skb; /* address */
 	u64 sock; /* 0: none known */
 	u64 frame; /* 0: a tracepoint */
+	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
 };
 
 /* Token of any call on an ignored life; no life has the id 2^48 - 1. */
 #define IGNORED_TOKEN (~0ULL)
+
+#define TRAMPOLINE_BYTES 256
 
 static __always_inline u64 call_token(const struct life *life, u32 seq)
 {
@@ -157,6 +160,25 @@ static __always_inline bool ignored(const struct sock *sk)
 	       family_has_packets(sock_family(sk));
 }
 
+/*
+ * The tracepoints of freeing say who called the free function by the address it returns to. While its exit is watched, that
+ * is a trampoline. So whoever calls a release function is noted when it begins, and is the answer then; 0 if that was not
+ * seen either (a tail call out of another watched function).
+ */
+static __always_inline bool is_trampoline(u64 address)
+{
+	for (u32 i = 0; i < TRAMPOLINES; i++) {
+		if (config.trampolines[i] && address - config.trampolines[i] < TRAMPOLINE_BYTES)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline u64 real_location(const struct life *life, u64 location)
+{
+	return is_trampoline(location) ? life->release_caller : location;
+}
+
 /* The last reference is gone. */
 static __always_inline void die(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
 {
@@ -188,10 +210,13 @@ static __noinline u64 on_call(const struct probe *probe)
 	}
 	if (life && life->state == LIFE_DYING && probe->role < ROLE_RELEASE)
 		life = NULL;
+	if (life && probe->caller && !is_trampoline(probe->caller))
+		life->release_caller = probe->caller;
 	if (probe->silent) {
 		if (!life)
 			return 0;
-		token = call_token(life, 0);
+		if (probe->role == ROLE_CLONE)
+			token = call_token(life, 0);
 		goto role;
 	}
 	if (!life && probe->role >= ROLE_RELEASE && probe->role < ROLE_CLONE)

@@ -40,6 +40,20 @@ export const tracepointArguments = (name: string): number =>
 export const tracepointSkb = (name: string): number | undefined =>
   tracepointArgs(vmlinux(), name)?.skbIndex;
 
+/** What a watched function seems to return to: kretprobe's, rethook's (fprobe until 6.13) and the function graph's. */
+const trampolineNames = ['arch_rethook_trampoline', 'return_to_handler', '__kretprobe_trampoline'];
+
+/** Addresses of the return trampolines that this kernel has. */
+export function trampolines(): readonly bigint[] {
+  const symbols = loadKallsyms();
+  return trampolineNames.flatMap((name) =>
+    symbols
+      .functionAddresses(name)
+      .slice(0, 1)
+      .map((place) => place.address),
+  );
+}
+
 interface Wanted {
   readonly name: string;
   readonly module: string | undefined;

@@ -15,6 +15,8 @@ export interface ProgramSetOptions {
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
+  /** Addresses of the kernel's return trampolines, at most three. */
+  readonly trampolines: readonly bigint[];
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -47,6 +49,9 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.netns, options.netns, true);
   view.setUint32(config.snaplen, options.snaplenBytes, true);
   view.setUint32(config.ignoredTgid, process.pid, true);
+  options.trampolines.forEach((address, index) => {
+    view.setBigUint64(config.trampolines + index * 8, address, true);
+  });
   object.map('ring').setMaxEntries(options.ringBytes);
 }
 

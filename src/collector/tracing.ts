@@ -7,7 +7,7 @@ import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { detectBackends } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { functionId, tracepointArguments } from './candidates.ts';
+import { functionId, tracepointArguments, trampolines } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
@@ -87,6 +87,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
     ringBytes: options.ringBytes,
     snaplenBytes: options.snaplenBytes,
     netns: options.netns ?? 0,
+    trampolines: backend === 'tracepoint' ? [] : trampolines(),
     functionId,
     consumeSkbArguments: tracepointArguments('consume_skb'),
   });

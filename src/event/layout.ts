@@ -169,35 +169,6 @@ export const tracepointId = {
   tcp_ao_handshake_failure: 26,
 } as const;
 
-export const tracepointArgument = {
-  net_dev_queue: 0,
-  net_dev_start_xmit: 0,
-  net_dev_xmit: 0,
-  netif_rx_entry: 0,
-  netif_rx: 0,
-  netif_receive_skb_entry: 0,
-  netif_receive_skb_list_entry: 0,
-  napi_gro_receive_entry: 0,
-  napi_gro_frags_entry: 0,
-  netif_receive_skb: 0,
-  qdisc_enqueue: 2,
-  qdisc_dequeue: 3,
-  icmp_send: 0,
-  sock_rcvqueue_full: 1,
-  udp_fail_queue_rcv_skb: 2,
-  skb_copy_datagram_iovec: 0,
-  tcp_retransmit_skb: 1,
-  tcp_send_reset: 1,
-  tcp_probe: 1,
-  tcp_bad_csum: 0,
-  tcp_hash_bad_header: 1,
-  tcp_hash_md5_required: 1,
-  tcp_hash_md5_unexpected: 1,
-  tcp_hash_md5_mismatch: 1,
-  tcp_hash_ao_required: 1,
-  tcp_ao_handshake_failure: 1,
-} as const;
-
 export const counter = {
   events: 0,
   lives: 1,
@@ -210,16 +181,4 @@ export const counter = {
   reused: 8,
   unreadable: 9,
   counterSlots: 10,
-} as const;
-
-export const config = {
-  size: 12,
-  netns: 0,
-  snaplen: 4,
-  ignoredTgid: 8,
-} as const;
-
-export const control = {
-  size: 4,
-  recording: 0,
 } as const;
