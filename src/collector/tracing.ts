@@ -145,7 +145,7 @@ async function record(
   const builder = createPathBuilder({ symbols: createSymbols(plan), runId: randomBytes(8) });
   const drops = new Map<string, number>();
   let undecodable = 0;
-  const worker = await startCollectorWorker({
+  const worker = startCollectorWorker({
     ringFd: programs.object.map('ring').fd(),
     ringBytes: options.ringBytes,
     onBatch(batch) {

@@ -94,6 +94,19 @@ export const deviceEvent = {
   name: 48,
 } as const;
 
+export const config = {
+  size: 40,
+  trampolines: 0,
+  netns: 24,
+  snaplen: 28,
+  ignoredTgid: 32,
+} as const;
+
+export const control = {
+  size: 4,
+  recording: 0,
+} as const;
+
 export const eventKind = {
   enter: 1,
   exit: 2,
@@ -167,6 +180,35 @@ export const tracepointId = {
   tcp_hash_md5_mismatch: 24,
   tcp_hash_ao_required: 25,
   tcp_ao_handshake_failure: 26,
+} as const;
+
+export const tracepointArgument = {
+  net_dev_queue: 0,
+  net_dev_start_xmit: 0,
+  net_dev_xmit: 0,
+  netif_rx_entry: 0,
+  netif_rx: 0,
+  netif_receive_skb_entry: 0,
+  netif_receive_skb_list_entry: 0,
+  napi_gro_receive_entry: 0,
+  napi_gro_frags_entry: 0,
+  netif_receive_skb: 0,
+  qdisc_enqueue: 2,
+  qdisc_dequeue: 3,
+  icmp_send: 0,
+  sock_rcvqueue_full: 1,
+  udp_fail_queue_rcv_skb: 2,
+  skb_copy_datagram_iovec: 0,
+  tcp_retransmit_skb: 1,
+  tcp_send_reset: 1,
+  tcp_probe: 1,
+  tcp_bad_csum: 0,
+  tcp_hash_bad_header: 1,
+  tcp_hash_md5_required: 1,
+  tcp_hash_md5_unexpected: 1,
+  tcp_hash_md5_mismatch: 1,
+  tcp_hash_ao_required: 1,
+  tcp_ao_handshake_failure: 1,
 } as const;
 
 export const counter = {
