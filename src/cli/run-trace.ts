@@ -17,14 +17,14 @@ import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 function chooseExporters(options: TraceOptions, stdout: Writable): Exporter[] {
-  const { jsonFile, otlp } = options;
+  const { format, jsonFile, otlp } = options;
   const exporters: Exporter[] = [];
-  if (jsonFile === '-') {
-    exporters.push(createJsonExporter({ output: stdout }));
-  } else {
-    const text = { ...terminalText(options.color), output: stdout, format: options.format };
+  if (jsonFile !== '-' && format !== 'none') {
+    const text = { ...terminalText(options.color), output: stdout, format };
     exporters.push(createTextExporter(text));
-    if (jsonFile !== undefined) exporters.push(createJsonExporter({ output: jsonFile }));
+  }
+  if (jsonFile !== undefined) {
+    exporters.push(createJsonExporter({ output: jsonFile === '-' ? stdout : jsonFile }));
   }
   if (otlp !== undefined) {
     const more = { clones: 'same_trace', version: readVersion() } as const;

@@ -33,7 +33,8 @@ export interface TraceOptions {
   readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
-  readonly format: 'tree' | 'table';
+  /** none: no text at all. */
+  readonly format: TextFormat;
   readonly durationMs: number | undefined;
   readonly readyFile: string | undefined;
   readonly ringBytes: number;
@@ -42,6 +43,9 @@ export interface TraceOptions {
   readonly color: false | undefined;
   readonly exits: boolean;
 }
+
+export const textFormats = ['tree', 'table', 'none'] as const;
+export type TextFormat = (typeof textFormats)[number];
 
 const ringMbMax = 1024;
 const snaplenMax = 65_535;
@@ -101,8 +105,8 @@ export function parseTraceOptions(
   const format = checked(
     '--format',
     flags.format,
-    (text) => (text === 'tree' || text === 'table' ? text : undefined),
-    'tree or table',
+    (text) => textFormats.find((name) => name === text),
+    textFormats.join(', '),
   );
   const limitLines = checked(
     '--output-limit-lines',

@@ -35,7 +35,7 @@ export function addTraceCommand(
       'make traces n times as long: 1000 lets a viewer of microseconds show nanoseconds (default: 1)',
     )
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
-    .option('--format <name>', 'text as tree or table (default: tree)')
+    .option('--format <name>', 'text on standard output: tree, table or none (default: tree)')
     .option('--duration <time>', 'stop after 500ms, 10s, 5m')
     .option('--ready-file <file>', 'create this file once every probe is recording')
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')

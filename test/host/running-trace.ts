@@ -124,6 +124,10 @@ export async function startTrace(t: TestContext, ...args: string[]): Promise<Run
   };
 }
 
+/** A packet handed to a program: the only thing that the tracepoint backend sees of a raw socket's clone. */
+export const isCopiedToUser = (call: { readonly func: string }): boolean =>
+  call.func === 'skb:skb_copy_datagram_iovec';
+
 /** The namespaces that the path's calls ran in, each once, in order. */
 export function namespacesOf(path: PathRecord): string[] {
   const calls = path.lives.flatMap((life) => life.calls);
