@@ -41,9 +41,11 @@ export interface SpanOptions {
   readonly scope: InstrumentationScope;
 }
 
-export type Clock = (offsetNs: number) => HrTime;
+export type Clock = (afterNs: number) => HrTime;
 
 const NANOSECONDS = 1_000_000_000;
+/** Jaeger warns of a negative duration on each span of no length and makes it this long; so an instant lasts this long. */
+const SHORTEST = 1;
 const unset: SpanStatus = { code: SpanStatusCode.UNSET };
 
 export const contextOf = (traceId: string, spanId: string): SpanContext => ({
@@ -52,12 +54,12 @@ export const contextOf = (traceId: string, spanId: string): SpanContext => ({
   traceFlags: 1,
 });
 
-/** Gives the wall-clock time of an offset in a path, in whole numbers only; exact while offset times scale is below 2^53. */
-export function createClock(startTimeNs: bigint, scale: number): Clock {
+/** Gives the wall-clock time so many ns after a path's start, in whole numbers only; exact below 2^53. */
+export function createClock(startTimeNs: bigint): Clock {
   const seconds = Number(startTimeNs / BigInt(NANOSECONDS));
   const nanos = Number(startTimeNs % BigInt(NANOSECONDS));
-  return (offsetNs) => {
-    const total = nanos + offsetNs * scale;
+  return (afterNs) => {
+    const total = nanos + afterNs;
     const rest = total % NANOSECONDS;
     return [seconds + (total - rest) / NANOSECONDS, rest];
   };
@@ -66,21 +68,24 @@ export function createClock(startTimeNs: bigint, scale: number): Clock {
 /** A plain object in the shape that OpenTelemetry's serializers and exporters take. */
 export function toReadableSpan(parts: SpanParts, clock: Clock, options: SpanOptions): ReadableSpan {
   const { context } = parts;
-  const durationNs = (parts.endOffsetNs - parts.offsetNs) * options.timeScale;
+  const { timeScale } = options;
+  const startNs = parts.offsetNs * timeScale;
+  const endNs = Math.max(parts.endOffsetNs * timeScale, startNs + SHORTEST);
+  const durationNs = endNs - startNs;
   return {
     name: parts.name,
     kind: SpanKind.INTERNAL,
     spanContext: () => context,
     ...(parts.parent === undefined ? {} : { parentSpanContext: parts.parent }),
-    startTime: clock(parts.offsetNs),
-    endTime: clock(parts.endOffsetNs),
+    startTime: clock(startNs),
+    endTime: clock(endNs),
     duration: [Math.floor(durationNs / NANOSECONDS), durationNs % NANOSECONDS],
     status: parts.status ?? unset,
     attributes: parts.attributes,
     links: parts.links ?? [],
     events: (parts.events ?? []).map(({ name, offsetNs, attributes }) => ({
       name,
-      time: clock(offsetNs),
+      time: clock(offsetNs * timeScale),
       attributes,
     })),
     ended: true,

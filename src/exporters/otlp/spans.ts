@@ -20,7 +20,7 @@ export type { SpanOptions } from './span-parts.ts';
 
 /** All spans of a path, each parent before its children. Nothing of the path is changed. */
 export function packetPathToSpans(path: PacketPath, options: SpanOptions): ReadableSpan[] {
-  const clock = createClock(path.startTimeNs, options.timeScale);
+  const clock = createClock(path.startTimeNs);
   const plans = planLives(path, options.clones);
   return plans
     .flatMap((plan) => [

@@ -81,11 +81,18 @@ function assertAttributes(span: SeenSpan, expected: Expected): void {
 
 const unlessZero = (value: number): number | undefined => (value === 0 ? undefined : value);
 
+/** A span of no length is sent as 1 ns. */
+const atLeastOne = (durationNs: number): bigint => BigInt(Math.max(1, durationNs));
+
 function checkCall(call: Call, span: SeenSpan, startNs: bigint): void {
   assert.equal(span.name, call.func);
   assert.equal(span.startNs, startNs + BigInt(call.offset_ns), `start of ${call.func}`);
   if (call.duration_ns !== null)
-    assert.equal(span.endNs - span.startNs, BigInt(call.duration_ns), `duration of ${call.func}`);
+    assert.equal(
+      span.endNs - span.startNs,
+      atLeastOne(call.duration_ns),
+      `duration of ${call.func}`,
+    );
   assert.ok(span.endNs >= span.startNs);
   assertAttributes(span, {
     'code.function.name': call.kind === 'function' ? call.func : undefined,
@@ -94,6 +101,7 @@ function checkCall(call: Call, span: SeenSpan, startNs: bigint): void {
     'skbspan.timing': call.timing,
     'skbspan.depth': call.depth,
     'skbspan.start_offset_ns': call.offset_ns,
+    ...(call.duration_ns === null ? {} : { 'skbspan.duration_ns': call.duration_ns }),
     'skbspan.len': call.len,
     'skbspan.return_value': call.return_value,
     'cpu.logical_number': call.cpu,
@@ -131,7 +139,7 @@ function checkRoot(record: PathRecord, span: SeenSpan): void {
   assert.equal(span.parentSpanId, '');
   assert.deepEqual(span.links, []);
   assert.equal(span.startNs, BigInt(record.start_time_ns));
-  assert.equal(span.endNs - span.startNs, BigInt(record.duration_ns));
+  assert.equal(span.endNs - span.startNs, atLeastOne(record.duration_ns));
   const isIp = flow?.network === 'ipv4' || flow?.network === 'ipv6';
   assertAttributes(span, {
     'source.address': flow?.source_address,

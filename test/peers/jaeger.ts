@@ -1,0 +1,197 @@
+// A real Jaeger v2 on loopback with its memory storage, and what it says of a trace.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
+
+const binary = fileURLToPath(new URL('../../.cache/jaeger-1.76.0/jaeger', import.meta.url));
+
+/** Why tests with Jaeger cannot run; undefined if they can. */
+export const jaegerMissing = existsSync(binary)
+  ? undefined
+  : 'Jaeger is not built: run scripts/peers/build-jaeger.sh';
+
+export interface Jaeger {
+  /** Of its OTLP/gRPC receiver. */
+  readonly endpoint: string;
+  /** `/api/v3/traces/<id>`: OTLP in JSON, nanoseconds. */
+  spans(traceId: string): Promise<SeenSpan[]>;
+  /** `/api/traces/<id>`: what the UI draws, microseconds. */
+  drawn(traceId: string): Promise<DrawnSpan[]>;
+}
+
+export interface DrawnSpan {
+  readonly spanID: string;
+  readonly operationName: string;
+  /** Microseconds. */
+  readonly startTime: number;
+  readonly duration: number;
+  readonly processID: string;
+  readonly references: readonly {
+    readonly refType: 'CHILD_OF' | 'FOLLOWS_FROM';
+    readonly traceID: string;
+    readonly spanID: string;
+  }[];
+  readonly tags: readonly { readonly key: string; readonly value: unknown }[];
+}
+
+const readyMs = 30_000;
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+const configuration = (otlp: number, http: number, grpc: number, health: number): string =>
+  JSON.stringify({
+    service: {
+      extensions: ['jaeger_storage', 'jaeger_query', 'healthcheckv2'],
+      pipelines: { traces: { receivers: ['otlp'], exporters: ['jaeger_storage_exporter'] } },
+      telemetry: { metrics: { level: 'none' }, logs: { level: 'warn' } },
+    },
+    extensions: {
+      healthcheckv2: { use_v2: true, http: { endpoint: `127.0.0.1:${health}` } },
+      jaeger_query: {
+        storage: { traces: 'memory' },
+        http: { endpoint: `127.0.0.1:${http}` },
+        grpc: { endpoint: `127.0.0.1:${grpc}` },
+      },
+      jaeger_storage: { backends: { memory: { memory: { max_traces: 100_000 } } } },
+    },
+    receivers: { otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}` } } } },
+    exporters: { jaeger_storage_exporter: { trace_storage: 'memory' } },
+  });
+
+/** Starts Jaeger for the time of a test; resolves when it takes traces. */
+export async function startJaeger(t: TestContext): Promise<Jaeger> {
+  const [otlp = 0, http = 0, grpc = 0, health = 0] = await freePorts(4);
+  const folder = mkdtempSync(join(tmpdir(), 'skbspan-jaeger-'));
+  const file = join(folder, 'config.yaml');
+  // JSON is YAML.
+  writeFileSync(file, configuration(otlp, http, grpc, health));
+  // Its own traces must not go to whatever listens on this machine.
+  const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off' };
+  const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const closed = once(child, 'close');
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await closed;
+    rmSync(folder, { recursive: true });
+  });
+
+  const giveUpAt = Date.now() + readyMs;
+  const isReady = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${health}/status`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await isReady())) {
+    if (child.exitCode !== null || Date.now() > giveUpAt)
+      throw new Error(`Jaeger did not start:\n${output}`);
+    await sleep(50);
+  }
+
+  const get = async <Answer>(path: string): Promise<Answer> => {
+    const response = await fetch(`http://127.0.0.1:${http}${path}`);
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Answer;
+  };
+  return {
+    endpoint: `http://127.0.0.1:${otlp}`,
+    async spans(traceId) {
+      const { result } = await get<{ result: TracesData }>(`/api/v3/traces/${traceId}`);
+      return seenFromOtlp(result);
+    },
+    async drawn(traceId) {
+      const { data } = await get<{ data: { spans: DrawnSpan[] }[] }>(`/api/traces/${traceId}`);
+      return data.flatMap(({ spans }) => spans);
+    },
+  };
+}
+
+/** OTLP in JSON, as far as it is read here; whatever has its default value is left out. */
+interface TracesData {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes?: readonly KeyValue[] };
+    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
+  }[];
+}
+
+interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes?: readonly KeyValue[];
+  readonly events?: readonly { readonly name: string; readonly timeUnixNano: string }[];
+  readonly links?: readonly {
+    readonly traceId: string;
+    readonly spanId: string;
+    readonly attributes?: readonly KeyValue[];
+  }[];
+  readonly status?: { readonly code?: number; readonly message?: string };
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: AnyValue;
+}
+
+interface AnyValue {
+  readonly stringValue?: string;
+  readonly boolValue?: boolean;
+  readonly intValue?: string;
+  readonly arrayValue?: { readonly values?: readonly AnyValue[] };
+}
+
+const STATUS_ERROR = 2;
+
+function plain(value: AnyValue): unknown {
+  if (value.intValue !== undefined) return Number(value.intValue);
+  if (value.arrayValue !== undefined) return (value.arrayValue.values ?? []).map(plain);
+  return value.boolValue ?? value.stringValue ?? '';
+}
+
+const toRecord = (attributes: readonly KeyValue[] | undefined): Record<string, unknown> =>
+  Object.fromEntries((attributes ?? []).map(({ key, value }) => [key, plain(value)]));
+
+const seenFromOtlp = ({ resourceSpans }: TracesData): SeenSpan[] =>
+  resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ spans }) =>
+      spans.map((span): SeenSpan => ({
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentSpanId: span.parentSpanId ?? '',
+        name: span.name,
+        startNs: BigInt(span.startTimeUnixNano),
+        endNs: BigInt(span.endTimeUnixNano),
+        attributes: toRecord(span.attributes),
+        resource: toRecord(resource.attributes),
+        links: (span.links ?? []).map(({ traceId, spanId, attributes }) => ({
+          traceId,
+          spanId,
+          attributes: toRecord(attributes),
+        })),
+        events: (span.events ?? []).map(({ name, timeUnixNano }) => ({
+          name,
+          timeNs: BigInt(timeUnixNano),
+        })),
+        error: span.status?.code === STATUS_ERROR ? (span.status.message ?? '') : undefined,
+      })),
+    ),
+  );
