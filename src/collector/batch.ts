@@ -139,7 +139,8 @@ export function readBatch(batch: ArrayBuffer, visitor: BatchVisitor): number {
   const words = new Uint32Array(batch, 0, batch.byteLength >>> 2);
   const [magic, version = 0, offsetLow = 0, offsetHigh = 0] = words;
   const headerWords = version >>> 18;
-  if (magic !== MAGIC || (version & 0xffff) !== VERSION || headerWords < HEADER_WORDS) return 1;
+  const isReadable = magic === MAGIC && (version & 0xffff) === VERSION;
+  if (!isReadable || headerWords < HEADER_WORDS || headerWords > words.length) return 1;
   visitor.begin(BigInt.asIntN(64, (BigInt(offsetHigh) << 32n) | BigInt(offsetLow)));
 
   let undecodable = 0;

@@ -4,7 +4,7 @@
  */
 
 import { eventKind } from '../event/layout.ts';
-import type { CodeLocation, PacketPath } from '../event/packet-path.ts';
+import type { CodeLocation, Flow, PacketPath } from '../event/packet-path.ts';
 import { readBatch, type RawPath } from './batch.ts';
 import { buildLife } from './build-life.ts';
 import { createContextTable, type ContextTable } from './context-table.ts';
@@ -109,9 +109,21 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
   };
 }
 
+/**
+ * What the packet is called: the first headers that say so in full. A packet made here is seen before its headers are
+ * filled in, when it has no addresses or ports yet.
+ */
 function firstFlow(lives: PacketPath['lives']): PacketPath['flow'] {
+  let best: PacketPath['flow'];
   for (const life of lives) {
-    for (const packet of life.packets) if (packet.flow !== undefined) return packet.flow;
+    for (const { flow } of life.packets) {
+      if (flow === undefined) continue;
+      if (isFilledIn(flow)) return flow;
+      if (best === undefined || best.sourceAddress === '') best = flow;
+    }
   }
-  return undefined;
+  return best;
 }
+
+const isFilledIn = (flow: Flow): boolean =>
+  flow.sourceAddress !== '' && (flow.sourcePort !== 0 || flow.destinationPort !== 0);
