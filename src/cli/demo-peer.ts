@@ -28,4 +28,6 @@ const roles: Readonly<Record<string, (address: string, port: number) => void>> =
 const [role = '', address = '', port] = process.argv.slice(2);
 const play = roles[role];
 if (play === undefined) throw new Error('usage: demo-peer ROLE ADDRESS PORT');
+// What the paths show as the task; it would be `MainThread`.
+process.title = role;
 play(address, Number(port));
