@@ -261,19 +261,6 @@ test('each call knows the headers as they were', () => {
   );
 });
 
-test('direction', () => {
-  const from = (packet: Parameters<typeof packetRecord>[0] | undefined): PacketPath['direction'] =>
-    onePath(
-      ...(packet === undefined ? [] : [packetRecord(packet)]),
-      enterRecord({ life: 1, seq: packet === undefined ? 0 : 1 }),
-    ).direction;
-  assert.equal(from({ life: 1, ifindex: 2, socket: 1n }), 'transmit');
-  assert.equal(from({ life: 1, ifindex: 0 }), 'transmit');
-  assert.equal(from({ life: 1, ifindex: 2, packetType: 4 }), 'transmit');
-  assert.equal(from({ life: 1, ifindex: 2 }), 'receive');
-  assert.equal(from(undefined), 'unknown');
-});
-
 test('tasks and devices are remembered over batches, and new words replace old ones', () => {
   const { tracker, add, paths } = createTestTracker();
   const comm = (): string | undefined => {
