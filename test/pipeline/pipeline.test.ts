@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { type Exporter } from '../../src/event/exporter.ts';
+import { type Exporter, type ExportResult } from '../../src/event/exporter.ts';
 import {
   createPipeline,
   type Pipeline,
@@ -103,6 +103,23 @@ describe('full queues', () => {
     }
     assert.deepEqual(stub.batches.flat(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     assert.deepEqual(notices.slice(1), ['stub: 5 paths were dropped while its queue was full']);
+  });
+
+  test('a queue that stays near its limit is one run, however often a place comes free', async () => {
+    const stub = createStubExporter({
+      answer: async (call) => {
+        if (call > 5) return never;
+        await settle();
+        return success;
+      },
+    });
+    const { notices, pipeline } = await startPipeline([stub], { queuePaths: 10 });
+    for (let round = 0; round < 20; round++) {
+      void pipeline.push(somePaths(10));
+      await settle();
+    }
+    assert.ok(stub.batches.length > 3);
+    assert.deepEqual(notices, ['stub: its queue is full, dropping paths']);
   });
 
   test('long paths fill the queue by their calls', async () => {
@@ -375,6 +392,21 @@ describe('shutdown', () => {
     assert.equal((await stopped).losses.get('export_failed'), 6);
     assert.deepEqual(quick.batches.flat(), [1, 2, 3, 4, 5, 6]);
     assert.deepEqual(notices, ['stuck: 6 could not be delivered', 'stuck: did not stop in time']);
+  });
+
+  test('a result that comes after the deadline is not counted again', async () => {
+    let answer: ((result: ExportResult) => void) | undefined;
+    const stub = createStubExporter({ answer: () => new Promise((resolve) => (answer = resolve)) });
+    const { clock, notices, pipeline } = await startPipeline([stub]);
+    void pipeline.push(somePaths(4));
+    await settle();
+    const stopped = pipeline.shutdown(1_000, someStatistics);
+    await clock.advance(2_000);
+    await stopped;
+    answer?.({ status: 'failure', error: new Error('late'), lost: 4, cause: 'export_failed' });
+    await clock.advance(100);
+    assert.deepEqual(losses(pipeline), { export_failed: 4 });
+    assert.deepEqual(notices, ['stub: 4 could not be delivered']);
   });
 
   test('an exporter that cannot end its output is told, not thrown', async () => {

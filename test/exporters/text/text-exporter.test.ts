@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 
 import { SkbspanError } from '../../../src/errors.ts';
-import { type Call, type PacketPath } from '../../../src/event/packet-path.ts';
+import { type Call, type LifeEnd, type PacketPath } from '../../../src/event/packet-path.ts';
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
 import { droppedPath, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 import { device, task } from '../../fixtures/packet-path-parts.ts';
@@ -31,6 +31,11 @@ const withCalls = (path: PacketPath, change: (call: Call) => Call): PacketPath =
   lives: path.lives.map((life) => ({ ...life, calls: life.calls.map(change) })),
 });
 
+const withEnd = (path: PacketPath, change: (end: LifeEnd) => LifeEnd): PacketPath => ({
+  ...path,
+  lives: path.lives.map((life) => ({ ...life, end: life.end && change(life.end) })),
+});
+
 describe('text exporter', () => {
   for (const format of formats) {
     test(`${format}: no escape sequence and no trailing space without colour`, async () => {
@@ -50,7 +55,12 @@ describe('text exporter', () => {
 
     test(`${format}: names with control characters cannot reach the terminal`, async () => {
       const evil = `${escape}]0;owned\u0007${escape}[2J\r\n\u009b`;
-      const path = withCalls(droppedPath(), (call) => ({
+      const dropped = withEnd(droppedPath(), (end) => ({
+        ...end,
+        reason: evil,
+        location: { address: 1n, func: evil, offset: 1, module: evil },
+      }));
+      const path = withCalls(dropped, (call) => ({
         ...call,
         func: `f${evil}`,
         module: evil,
@@ -147,6 +157,16 @@ describe('text exporter', () => {
       await exporter.shutdown(1_000, someStatistics);
     });
   }
+
+  test('a stream that breaks between two exports: its own error is told, not thrown', async () => {
+    const { output } = collect();
+    const exporter = createTextExporter({ output, format: 'tree', color: false });
+    output.destroy(Object.assign(new Error('reader left'), { code: 'EPIPE' }));
+    await new Promise((resolve) => setImmediate(resolve));
+    const result = await exporter.export(all);
+    assert.ok(result.status === 'failure');
+    assert.match(result.error.message, /reader left/);
+  });
 
   test('shutdown: twice, before start, and the stream stays open', async () => {
     const { output } = collect();
