@@ -109,6 +109,7 @@ function reply(answer: Answer, callback: sendUnaryData<Buffer>): void {
 export async function startReceiver(
   t: TestContext,
   answer: (index: number) => Answer = () => ({ kind: 'ok' }),
+  listen: { readonly address?: string; readonly credentials?: ServerCredentials } = {},
 ): Promise<Receiver> {
   const requests: ReceivedRequest[] = [];
   const server = new Server();
@@ -143,7 +144,8 @@ export async function startReceiver(
     },
   );
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+    const { address = '127.0.0.1:0', credentials = ServerCredentials.createInsecure() } = listen;
+    server.bindAsync(address, credentials, (error, bound) => {
       if (error === null) resolve(bound);
       else reject(error);
     });
