@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseFunctionList, parseKprobeBlacklist } from '../../src/kernel/tracefs.ts';
+
+test('functions by name and module', () => {
+  const list = parseFunctionList('ip_rcv\nveth_xmit [veth]\nnf_hook [nf_tables]\n');
+  assert.equal(list.size, 3);
+  assert.equal(list.has('ip_rcv'), true);
+  assert.equal(list.has('ip_rcv', 'veth'), false);
+  assert.equal(list.has('veth_xmit', 'veth'), true);
+  assert.equal(list.has('veth_xmit'), false);
+});
+
+test('the blacklist of kprobes', () => {
+  const text = '0xffffffff81000000-0xffffffff81000010\tdo_int3\n0x1-0x2\tpage_fault\n';
+  assert.deepEqual([...parseKprobeBlacklist(text)], ['do_int3', 'page_fault']);
+});
