@@ -145,12 +145,14 @@ async function record(
   const builder = createPathBuilder({ symbols: createSymbols(plan), runId: randomBytes(8) });
   const drops = new Map<string, number>();
   let undecodable = 0;
+  let orphanExits = 0;
   const worker = startCollectorWorker({
     ringFd: programs.object.map('ring').fd(),
     ringBytes: options.ringBytes,
     onBatch(batch) {
       const built = builder.build(batch);
       undecodable += built.undecodable;
+      orphanExits += built.orphanExits;
       countDrops(built.paths, drops);
       return options.onPaths(built.paths);
     },
@@ -170,6 +172,7 @@ async function record(
     for (const [cause, count] of kernel.losses) add(cause, count);
     for (const [cause, count] of tracked.losses) add(cause, count);
     add('undecodable', undecodable);
+    add('orphan_exits', orphanExits);
     return {
       events: kernel.events,
       lives: kernel.lives,

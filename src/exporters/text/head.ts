@@ -1,4 +1,4 @@
-import { type PacketPath } from '../../event/packet-path.ts';
+import type { PacketPath } from '../../event/packet-path.ts';
 import { duration, flowText, place, timeOfDay } from './format.ts';
 import { endingText, lossText, outcome } from './outcome.ts';
 import { type Paint } from './paint.ts';
@@ -40,9 +40,13 @@ function facts(path: PacketPath): string {
     .join('   ');
 }
 
-/** Length of the packet when it was first seen, in bytes. */
-export const firstLength = (path: PacketPath): number =>
-  path.lives[0]?.calls[0]?.len ?? path.lives[0]?.packets[0]?.len ?? 0;
+/** Length when it first had the headers that it is called by, in bytes: one made here begins with less, or with nothing. */
+export function packetLength(path: PacketPath): number {
+  const name = flowText(path.flow);
+  const sights = path.lives.flatMap((life) => life.packets);
+  const named = sights.find(({ flow }) => flow !== undefined && flowText(flow) === name);
+  return named?.len ?? path.lives[0]?.calls[0]?.len ?? path.lives[0]?.packets[0]?.len ?? 0;
+}
 
 /** What stands above the tree: who, when, which way, how it ended; places; what is missing. */
 export function headLines(path: PacketPath, paint: Paint): string[] {
@@ -50,7 +54,7 @@ export function headLines(path: PacketPath, paint: Paint): string[] {
   const way = path.direction === 'unknown' ? [] : [path.direction];
   const title = [
     `${timeOfDay(path.startTimeNs)} #${path.id} ${flowText(path.flow)}`,
-    `${firstLength(path)} B`,
+    `${packetLength(path)} B`,
     ...way,
     duration(path.durationNs),
   ].join('   ');

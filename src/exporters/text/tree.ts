@@ -1,7 +1,7 @@
 import { type Call, type PacketPath } from '../../event/packet-path.ts';
 import { arrange, type Item, type Node } from './arrange.ts';
 import { duration, flowAddresses, functionName, offsetWriter, place, taskName } from './format.ts';
-import { firstLength, headLines } from './head.ts';
+import { packetLength, headLines } from './head.ts';
 import { endText } from './outcome.ts';
 import { type Paint, type Tone } from './paint.ts';
 
@@ -38,7 +38,7 @@ const durations: Readonly<Record<Call['timing'], (call: Call) => string>> = {
 
 /** Tells where a call ran, but only what is not as it was on the line before. */
 function createPlaceNotes(path: PacketPath): (call: Call) => string {
-  let known = ['', '', '', `${firstLength(path)} B`, 'mark 0x0'];
+  let known = ['', '', '', `${packetLength(path)} B`, 'mark 0x0'];
   return (call) => {
     const now = [
       place(call.device),

@@ -98,6 +98,6 @@ test('places: each crossing once, a namespace without a device only where none i
 test('the first line names who, which way, how long and what became of it', () => {
   assert.equal(
     headLines({ ...droppedPath(), direction: 'unknown' }, plain)[0],
-    '22:13:20.123456 #23 udp 192.0.2.7:40000 > 192.0.2.1:9   33 B   9.3us   ✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a',
+    '22:13:20.123456 #23 udp 192.0.2.7:40000 > 192.0.2.1:9   47 B   9.3us   ✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a',
   );
 });
