@@ -87,12 +87,14 @@ export async function createDemoNetwork(prefix: string): Promise<DemoNetwork> {
     return name;
   }
   async function setUp(netns: string, device: string, address: string): Promise<DemoHost> {
-    // Without a link-local address there is no IPv6 chatter between the packets that matter.
-    await runProgram('ip', '-n', netns, 'link', 'set', device, 'addrgenmode', 'none');
-    await runProgram('ip', '-n', netns, 'address', 'add', `${address}/24`, 'dev', device);
-    await runProgram('ip', '-n', netns, 'link', 'set', 'lo', 'up');
-    await runProgram('ip', '-n', netns, 'link', 'set', device, 'up');
     const netnsPath = `${netnsDirectory}/${netns}`;
+    // Not `ip -n`: that remounts things, which not every container allows.
+    const ip = (...args: string[]) => runProgram('nsenter', `--net=${netnsPath}`, 'ip', ...args);
+    // Without a link-local address there is no IPv6 chatter between the packets that matter.
+    await ip('link', 'set', device, 'addrgenmode', 'none');
+    await ip('address', 'add', `${address}/24`, 'dev', device);
+    await ip('link', 'set', 'lo', 'up');
+    await ip('link', 'set', device, 'up');
     return { netns, netnsPath, inode: (await stat(netnsPath)).ino, device, address };
   }
 
