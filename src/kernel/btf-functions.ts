@@ -19,22 +19,18 @@ export interface SkbFunction {
 
 const maxRegister = 5;
 
-/** Says, quickly and for many ids, whether a type is a pointer to the struct of that name. */
-const pointerTest = (btf: Btf, struct: string): ((id: number) => boolean) => {
-  const name = btf.offsetOf(struct);
-  const known = new Uint8Array(btf.endId); // 0: not asked yet, 1: no, 2: yes
-  return (id) => {
-    if (known[id] !== 0) return known[id] === 2;
-    const pointer = resolveType(btf, id);
-    const target =
-      btf.kind(pointer) === kinds.pointer ? resolveType(btf, btf.sizeOrType(pointer)) : 0;
-    const kind = btf.kind(target);
-    // A module that never looks inside knows the struct by a forward declaration.
-    const isStruct = kind === kinds.struct || kind === kinds.forward;
-    const yes = isStruct && name !== undefined && btf.nameOffset(target) === name;
-    known[id] = yes ? 2 : 1;
-    return yes;
-  };
+const isSkb = 4;
+const isSock = 8;
+const registerMask = 3;
+
+/** The name offset of the struct that a type points to; 0: it is no such pointer. */
+const pointedStruct = (btf: Btf, id: number): number => {
+  const pointer = resolveType(btf, id);
+  if (btf.kind(pointer) !== kinds.pointer) return 0;
+  const target = resolveType(btf, btf.sizeOrType(pointer));
+  const kind = btf.kind(target);
+  // A module that never looks inside knows the struct by a forward declaration.
+  return kind === kinds.struct || kind === kinds.forward ? btf.nameOffset(target) : 0;
 };
 
 const registersOf = (btf: Btf, id: number, architecture: string): number => {
@@ -46,23 +42,21 @@ const registersOf = (btf: Btf, id: number, architecture: string): number => {
   return Math.ceil(bytes / 8);
 };
 
-const registersOfSkbs = (
-  btf: Btf,
-  proto: number,
-  isSkb: (id: number) => boolean,
-  isSock: (id: number) => boolean,
-  architecture: string,
-): { readonly skbs: readonly number[]; readonly sock: number } => {
-  const skbs: number[] = [];
-  let sock = 0;
-  let register = 1;
-  for (let i = 0; i < btf.elementCount(proto) && register <= maxRegister; i++) {
-    const type = btf.elementType(proto, i);
-    if (isSkb(type)) skbs.push(register);
-    else if (sock === 0 && isSock(type)) sock = register;
-    register += registersOf(btf, type, architecture);
-  }
-  return { skbs, sock };
+/** What a type is as a parameter: how many registers it takes, and whether it points to an sk_buff or a sock. */
+const createClassifier = (btf: Btf, architecture: string): ((id: number) => number) => {
+  const skb = btf.offsetOf('sk_buff');
+  const sock = btf.offsetOf('sock');
+  const known = new Uint8Array(btf.endId); // many parameters, few types; 255 - what it is; 0: not asked yet
+  return (id) => {
+    const before = known[id] ?? 0;
+    if (before !== 0) return 255 - before;
+    const struct = pointedStruct(btf, id);
+    let what = registersOf(btf, id, architecture);
+    if (struct !== 0 && struct === skb) what |= isSkb;
+    if (struct !== 0 && struct === sock) what |= isSock;
+    known[id] = 255 - what;
+    return what;
+  };
 };
 
 /** Every function of this BTF (not of its base) with an sk_buff pointer, const or not, in one of its first five registers. */
@@ -70,17 +64,24 @@ export const skbFunctions = (
   btf: Btf,
   architecture: string = process.arch,
 ): readonly SkbFunction[] => {
-  const isSkb = pointerTest(btf, 'sk_buff');
-  const isSock = pointerTest(btf, 'sock');
+  const classify = createClassifier(btf, architecture);
   const functions: SkbFunction[] = [];
   for (let id = btf.firstId; id < btf.endId; id++) {
     if (btf.kind(id) !== kinds.func) continue;
     const proto = btf.sizeOrType(id);
-    const { skbs, sock } = registersOfSkbs(btf, proto, isSkb, isSock, architecture);
-    const [skbArg, secondSkbArg] = skbs;
-    if (skbArg === undefined) continue;
-    const second = secondSkbArg === undefined ? {} : { secondSkbArg };
-    functions.push({ name: btf.name(id), skbArg, sockArg: sock, ...second });
+    const params = btf.elementCount(proto);
+    let [skbArg, secondSkbArg, sockArg] = [0, 0, 0];
+    for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
+      const what = classify(btf.elementType(proto, i));
+      if ((what & isSkb) !== 0) {
+        if (skbArg === 0) skbArg = register;
+        else if (secondSkbArg === 0) secondSkbArg = register;
+      } else if ((what & isSock) !== 0 && sockArg === 0) sockArg = register;
+      register += what & registerMask;
+    }
+    if (skbArg === 0) continue;
+    const second = secondSkbArg === 0 ? {} : { secondSkbArg };
+    functions.push({ name: btf.name(id), skbArg, sockArg, ...second });
   }
   return functions;
 };
@@ -98,10 +99,11 @@ export const tracepointArgs = (btf: Btf, name: string): TracepointArgs | undefin
   if (typedef === undefined) return undefined;
   const proto = resolveType(btf, btf.sizeOrType(resolveType(btf, typedef)));
   if (btf.kind(proto) !== kinds.funcProto) return undefined;
-  const isSkb = pointerTest(btf, 'sk_buff');
+  const skb = btf.offsetOf('sk_buff');
   const count = btf.elementCount(proto) - 1; // the first is the tracepoint's own `void *__data`
   for (let i = 0; i < count; i++)
-    if (isSkb(btf.elementType(proto, i + 1))) return { count, skbIndex: i };
+    if (skb !== undefined && pointedStruct(btf, btf.elementType(proto, i + 1)) === skb)
+      return { count, skbIndex: i };
   return { count, skbIndex: undefined };
 };
 

@@ -146,10 +146,13 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
   /** Where one of our own types begins; 0: not ours. */
   const own = (id: number): number => (id >= firstId ? (offsets[id - firstId] ?? 0) : 0);
   const info = (id: number): number => words.getUint32(own(id) + 4, true);
-  const elementsAt = (id: number, index: number): number => {
-    const [fixed, each] = extraBytes[(info(id) >>> 24) & 0x1f] ?? [0, 0];
-    return own(id) + commonBytes + fixed + each * index;
+  /** Bytes of one element; nothing that has elements has other words before them. */
+  const elementBytes = (id: number): number => {
+    const kind = (info(id) >>> 24) & 0x1f;
+    return kind === kinds.funcProto || kind === kinds.enum ? 8 : 12;
   };
+  const elementsAt = (id: number, index: number): number =>
+    own(id) + commonBytes + elementBytes(id) * index;
 
   return {
     firstId,
@@ -175,11 +178,10 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     element(id, index) {
       if (own(id) === 0) return base?.element(id, index) ?? { name: '', first: 0, second: 0 };
       const at = elementsAt(id, index);
-      const [, each] = extraBytes[(info(id) >>> 24) & 0x1f] ?? [0, 0];
       return {
         name: string(words.getUint32(at, true)),
         first: words.getUint32(at + 4, true),
-        second: each === 12 ? words.getUint32(at + 8, true) : 0,
+        second: elementBytes(id) === 12 ? words.getUint32(at + 8, true) : 0,
       };
     },
     elementType: (id, index) =>

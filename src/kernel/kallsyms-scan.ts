@@ -17,6 +17,8 @@ const tab = 0x09;
 const addressDigits = 16;
 const typeAt = addressDigits + 1;
 const nameAt = typeAt + 2;
+const shortestLine = nameAt + 2;
+const letterF = 0x66;
 
 const hexValue = new Uint8Array(256);
 for (let i = 0; i < 16; i++) hexValue[i.toString(16).charCodeAt(0)] = i;
@@ -33,12 +35,6 @@ const readHex = (text: Uint8Array, start: number, digits: number): number => {
   return value;
 };
 
-const countLines = (text: Uint8Array): number => {
-  let lines = 1;
-  for (let at = text.indexOf(newline); at >= 0; at = text.indexOf(newline, at + 1)) lines++;
-  return lines;
-};
-
 /**
  * Scans lines of `ffffffff81000000 T _text` and `ffffffffc0000000 t nf_hook\t[nf_tables]`. What is not a function, and what
  * does not lie in the kernel's half of the address space (hidden addresses read as zero), is left out; so is any line that
@@ -46,7 +42,7 @@ const countLines = (text: Uint8Array): number => {
  */
 export const scanKallsyms = (text: Uint8Array): ScannedSymbols => {
   const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
-  const capacity = countLines(text);
+  const capacity = Math.ceil(text.length / shortestLine);
   const addresses = new Float64Array(capacity);
   const nameStart = new Uint32Array(capacity + 1);
   const moduleOf = new Uint16Array(capacity);
@@ -72,7 +68,7 @@ export const scanKallsyms = (text: Uint8Array): ScannedSymbols => {
     const line = start;
     start = end + 1;
     if (end - line <= nameAt || !isFunction(text[line + typeAt])) continue;
-    if (readHex(text, line, 4) !== 0xffff) continue;
+    if (text[line] !== letterF || text[line + 3] !== letterF) continue;
     addresses[count] = readHex(text, line + 4, addressDigits - 4);
     let at = line + nameAt;
     for (; at < end && text[at] !== tab; at++) names[nameEnd++] = text[at] ?? 0;

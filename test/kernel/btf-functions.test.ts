@@ -102,11 +102,8 @@ const noBtf = existsSync('/sys/kernel/btf/vmlinux') ? false : 'this kernel shows
 
 test('this kernel: well-known functions, structs and enums', { skip: noBtf }, () => {
   const btf = loadKernelBtf();
-  const started = performance.now();
   const functions = new Map(skbFunctions(btf).map((one) => [one.name, one]));
-  const took = performance.now() - started;
   assert.ok(functions.size > 500, `${functions.size} functions take an skb`);
-  assert.ok(took < 1000, `scanning took ${took} ms`);
   const ipRcv = functions.get('ip_rcv');
   assert.equal(ipRcv?.skbArg, 1);
   const output = functions.get('ip_output');

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { openHandles } from '../../src/ffi/handles.ts';
 import {
   checkCapabilities,
+  checkKallsyms,
   checkLockdown,
   detectBackends,
   features,
@@ -29,6 +32,19 @@ test('lockdown: only confidentiality stands in the way', () => {
     ['none integrity [confidentiality]\n', 'no'],
   ];
   for (const [text, state] of table) assert.equal(checkLockdown(text).state, state);
+});
+
+test('kallsyms: shown, hidden, absent', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'skbspan-kallsyms-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const path = join(folder, 'kallsyms');
+  writeFileSync(path, '0000000000000000 A percpu\nffffffff81000000 T _text\n');
+  assert.equal(checkKallsyms(path).state, 'yes');
+  writeFileSync(path, '0000000000000000 A percpu\n0000000000000000 T _text\n');
+  assert.match(checkKallsyms(path).detail, /CAP_SYSLOG/);
+  assert.equal(checkKallsyms(join(folder, 'none')).state, 'no');
 });
 
 const needsRoot = process.getuid?.() === 0 ? false : 'trials need root';

@@ -76,10 +76,7 @@ const noSymbols = existsSync('/proc/kallsyms') && process.getuid?.() === 0 ? fal
 
 test('this kernel: what the bytes say, a plain reading says too', { skip: noSymbols }, () => {
   const raw = readFileSync('/proc/kallsyms');
-  const started = performance.now();
   const symbols = parseKallsyms(raw);
-  const took = performance.now() - started;
-  assert.ok(took < 1500, `parsing took ${took} ms`);
   const lines = raw.toString('latin1').split('\n');
   const functions = lines.filter((line) => /^ffff\S+ [tTwW] /.test(line));
   assert.equal(symbols.size, functions.length);
