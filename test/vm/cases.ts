@@ -1,5 +1,5 @@
-import { type KernelName } from '../../scripts/vm/kernels.ts';
-import { type Scenario } from './scenario.ts';
+import type { KernelName } from '../../scripts/vm/kernels.ts';
+import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
 import { drop } from './scenarios/drop.ts';
 import { interrupted, killed } from './scenarios/leftovers.ts';

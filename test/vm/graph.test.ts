@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareCalls, graphCalls } from './graph.ts';
-import { type SeenCall, type SeenPath } from './scenario.ts';
+import type { SeenCall, SeenPath } from './scenario.ts';
 
 const GRAPH = `
 # tracer: function_graph

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Lab } from './lab.ts';
+import type { Lab } from './lab.ts';
 
 /** One thing that skbspan must do on a real kernel: `act` runs in the guest, `check` on the host over what it left. */
 export interface Scenario {

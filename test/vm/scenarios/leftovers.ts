@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Lab } from '../lab.ts';
-import { type Scenario } from '../scenario.ts';
+import type { Lab } from '../lab.ts';
+import type { Scenario } from '../scenario.ts';
 
 /** What tracing leaves in a kernel, counted. */
 interface Traces {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareCalls, graphCalls } from '../graph.ts';
-import { type Lab } from '../lab.ts';
+import type { Lab } from '../lab.ts';
 import { assertLossless, onlyPath, type Scenario } from '../scenario.ts';
 
 const TRACING = '/sys/kernel/tracing';
@@ -35,7 +35,8 @@ function recordGraph(lab: Lab, functions: readonly number[]): string {
   put('options/funcgraph-irqs', '1');
   try {
     lab.run(
-      `ip netns exec a sh -c 'echo 1 >${TRACING}/tracing_on; ping -c 1 -W 5 10.0.0.2; echo 0 >${TRACING}/tracing_on'`,
+      // Not `ip netns exec`, which hides tracefs behind a new /sys.
+      `nsenter --net=/run/netns/a sh -c 'echo 1 >${TRACING}/tracing_on; ping -c 1 -W 5 10.0.0.2; echo 0 >${TRACING}/tracing_on'`,
     );
     return readFileSync(join(TRACING, 'trace'), 'utf8');
   } finally {

@@ -38,7 +38,8 @@ export const tcp: Scenario = {
     assert.equal(flagged('S', 'destination_port').length, 2, 'SYNs');
     assert.equal(flagged('S.', 'source_port').length, 2, 'SYN-ACKs');
     const fins = segments.filter((path) => path.flow?.tcp_flags?.includes('F') === true);
-    assert.ok(fins.length >= 4, `${fins.length} FINs`);
+    // The control connection's; the one for data may end by a reset.
+    assert.ok(fins.length >= 2, `${fins.length} FINs`);
 
     // The data connection's port is the later one of the two SYNs.
     const port = flagged('S', 'destination_port').at(-1)?.flow?.source_port;
