@@ -43,7 +43,9 @@ export default tseslint.config(
       },
     },
     rules: {
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      // `import { type X } from` still loads the module at run time when types are only stripped.
+      '@typescript-eslint/no-import-type-side-effects': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       // Numbers, bigints and booleans read well in messages.
       '@typescript-eslint/restrict-template-expressions': [

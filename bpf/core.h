@@ -98,6 +98,7 @@ struct sk_buff {
 	unsigned char *data;
 	__u8 pkt_type : 3;
 	__u8 cloned : 1;
+	__u8 fclone : 2;
 };
 
 struct skb_shared_info {

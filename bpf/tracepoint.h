@@ -66,15 +66,34 @@ static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
 	life->state = LIFE_DYING;
 }
 
-/* A slab object goes back: only of use where it is the address of a life. */
-static __always_inline void on_memory_freed(u64 object)
+static __always_inline void forget_freed(u64 skb)
 {
-	struct life *life = control.recording ? bpf_map_lookup_elem(&lives, &object) : NULL;
+	struct life *life = bpf_map_lookup_elem(&lives, &skb);
 
 	if (!life)
 		return;
-	die(life, object, 0, NO_PROBE, FREE_MEMORY);
-	forget(object);
+	die(life, skb, 0, NO_PROBE, FREE_MEMORY);
+	forget(skb);
+}
+
+/* enum of skbuff.h: the second sk_buff of a pair. */
+#define SKB_FCLONE_CLONE 2
+
+/*
+ * A slab object goes back: only of use where it is the address of a life. TCP allocates pairs (struct sk_buff_fclones):
+ * the second sk_buff, which is the one that is sent, goes back with the first. That it is a second one keeps the neighbour
+ * of some other object out.
+ */
+static __always_inline void on_memory_freed(u64 object)
+{
+	u64 next = object + bpf_core_type_size(struct sk_buff);
+	const struct sk_buff *second = (void *)next;
+
+	if (!control.recording)
+		return;
+	forget_freed(object);
+	if (bpf_map_lookup_elem(&lives, &next) && BPF_CORE_READ_BITFIELD_PROBED(second, fclone) == SKB_FCLONE_CLONE)
+		forget_freed(next);
 }
 
 #endif

@@ -4,6 +4,7 @@
  *
  * Each command's file holds its options only; what it needs to run is imported when it runs, so that `--help` is quick.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { SkbspanError } from '../errors.ts';
 import { addCheckCommand } from './check.ts';
@@ -11,6 +12,9 @@ import { addDemoCommand } from './demo.ts';
 import { addFunctionsCommand } from './functions.ts';
 import { addTraceCommand } from './trace.ts';
 import { readVersion } from './version.ts';
+
+// Collect garbage before taking more memory: a tracer shares its host with what it watches.
+setFlagsFromString('--optimize-for-size');
 
 const exitFailed = 1;
 const exitUsage = 2;

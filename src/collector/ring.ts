@@ -4,7 +4,7 @@
  * The kernel's layout (kernel/bpf/ringbuf.c):
  *   consumer page   u64 consumer position                    ours to write
  *   producer page   u64 producer position                    the kernel's
- *   data            the ring, mapped twice in a row: a record that crosses the end can be read straight on
+ *   data            the ring, and its beginning again: a record that crosses the end can be read straight on
  *   record          u32 length | BUSY | DISCARD, u32 page offset, data; the next one begins 8-byte aligned
  *
  * Positions count bytes since the ring was made and never wrap; `position % ringBytes` is where they are. A record whose
@@ -22,7 +22,7 @@ const COMMIT_BYTES = 256 * 1024;
 export interface RingMemory {
   /** The consumer page. */
   readonly consumer: ArrayBuffer;
-  /** The producer page and twice the ring behind it. */
+  /** The producer page, the ring, and as much of the ring again as a record may need. */
   readonly producer: ArrayBuffer;
   /** A power of two. */
   readonly ringBytes: number;
@@ -47,7 +47,7 @@ export function createRingReader({
 }: RingMemory): RingReader {
   const consumerPosition = new BigInt64Array(consumer, 0, 1);
   const producerPosition = new BigInt64Array(producer, 0, 1);
-  const words = new Uint32Array(producer, pageBytes, (2 * ringBytes) / 4);
+  const words = new Uint32Array(producer, pageBytes);
   const headers = new Int32Array(producer, pageBytes, ringBytes / 4);
   const offsetMask = ringBytes - 1;
   let broken = 0;

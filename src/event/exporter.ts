@@ -26,6 +26,8 @@ export type ExportResult =
 export interface Exporter {
   /** Short name for messages: `text`, `json`, `otlp`. */
   readonly name: string;
+  /** It writes to this machine (a file, the terminal): the pipeline waits for it a while before it drops paths. */
+  readonly local?: boolean;
   /** Opens what it needs; throws SkbspanError with advice if it can't. Nothing is half-written on failure. */
   start(): Promise<void>;
   export(paths: readonly PacketPath[]): Promise<ExportResult>;

@@ -99,10 +99,12 @@ const headerBytes = 24;
 const commonBytes = 12;
 const magic = 0xeb9f;
 
-/** Finds where each type begins. */
-const indexTypes = (words: DataView, start: number, end: number, name: string): Uint32Array => {
+/** Finds where each type begins, and of which kind it is. */
+const indexTypes = (words: DataView, start: number, end: number, name: string) => {
   // A type takes 12 bytes or more: an upper bound for their number.
-  const offsets = new Uint32Array(Math.floor((end - start) / commonBytes));
+  const most = Math.floor((end - start) / commonBytes);
+  const offsets = new Uint32Array(most);
+  const kindOf = new Uint8Array(most);
   let count = 0;
   let at = start;
   while (at < end) {
@@ -112,11 +114,12 @@ const indexTypes = (words: DataView, start: number, end: number, name: string): 
     const extra = extraBytes[kind];
     if (extra === undefined || kind === kinds.void)
       throw malformed(name, `type ${count + 1} is of unknown kind ${kind}`);
-    offsets[count++] = at;
+    offsets[count] = at;
+    kindOf[count++] = kind;
     at += commonBytes + extra[0] + extra[1] * (info & 0xffff);
   }
   if (at !== end) throw malformed(name, 'the last type is cut off');
-  return offsets.slice(0, count);
+  return { offsets: offsets.slice(0, count), kindOf: kindOf.slice(0, count) };
 };
 
 /** Parses raw BTF (little endian). `base` is vmlinux for a module's. Throws SKBSPAN_BTF on anything malformed. */
@@ -131,7 +134,7 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
   if (typeOffset + typeBytes > bytes.length || stringOffset + stringBytes > bytes.length)
     throw malformed(name, 'its sections are longer than the file');
 
-  const offsets = indexTypes(words, typeOffset, typeOffset + typeBytes, name);
+  const { offsets, kindOf } = indexTypes(words, typeOffset, typeOffset + typeBytes, name);
   const firstId = base?.endId ?? 1;
   const endId = firstId + offsets.length;
   const firstString = base?.stringsEnd ?? 0;
@@ -148,7 +151,7 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
   const info = (id: number): number => words.getUint32(own(id) + 4, true);
   /** Bytes of one element; nothing that has elements has other words before them. */
   const elementBytes = (id: number): number => {
-    const kind = (info(id) >>> 24) & 0x1f;
+    const kind = kindOf[id - firstId];
     return kind === kinds.funcProto || kind === kinds.enum ? 8 : 12;
   };
   const elementsAt = (id: number, index: number): number =>
@@ -160,7 +163,7 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     base,
     stringsEnd: firstString + stringBytes,
     string,
-    kind: (id) => (own(id) === 0 ? (base?.kind(id) ?? kinds.void) : (info(id) >>> 24) & 0x1f),
+    kind: (id) => (id < firstId ? base?.kind(id) : kindOf[id - firstId]) ?? kinds.void,
     name: (id) => (own(id) === 0 ? (base?.name(id) ?? '') : string(words.getUint32(own(id), true))),
     nameOffset: (id) =>
       own(id) === 0 ? (base?.nameOffset(id) ?? 0) : words.getUint32(own(id), true),

@@ -39,18 +39,17 @@ const maxFunctionBytes = 1 << 20;
 /** Order of the symbols by address. The kernel's own come sorted, those of modules follow in any order. */
 const sortByAddress = (addresses: Float64Array): Uint32Array => {
   const at = (index: number): number => addresses[index] ?? 0;
+  const order = new Uint32Array(addresses.length).map((_, i) => i);
   let sorted = 1;
   while (sorted < addresses.length && at(sorted - 1) <= at(sorted)) sorted++;
-  const rest = Uint32Array.from({ length: addresses.length - sorted }, (_, i) => sorted + i);
-  rest.sort((a, b) => at(a) - at(b) || a - b);
-  const order = new Uint32Array(addresses.length);
-  for (let head = 0, tail = 0, out = 0; out < order.length; out++) {
-    const next = rest[tail];
-    if (next === undefined || (head < sorted && at(head) <= at(next))) order[out] = head++;
-    else {
-      order[out] = next;
-      tail++;
-    }
+  const rest = order.slice(sorted).sort((a, b) => at(a) - at(b) || a - b);
+  // Merged from the end, in place: the last of either goes to the last free place.
+  let head = sorted - 1;
+  for (let tail = rest.length - 1; tail >= 0;) {
+    const last = rest[tail] ?? 0;
+    const isHead = head >= 0 && at(head) > at(last);
+    order[head + tail + 1] = isHead ? head-- : last;
+    if (!isHead) tail--;
   }
   return order;
 };

@@ -1,7 +1,7 @@
-import { type Exporter, type ExportResult } from '../event/exporter.ts';
-import { type PacketPath } from '../event/packet-path.ts';
-import { type LossCause } from '../event/statistics.ts';
-import { type Clock } from './clock.ts';
+import type { Exporter, ExportResult } from '../event/exporter.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import type { LossCause } from '../event/statistics.ts';
+import type { Clock } from './clock.ts';
 
 /** Waits between tries: `initialMs`, doubled up to `maxMs`, each shortened by up to a half at random. */
 export interface Backoff {

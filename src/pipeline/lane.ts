@@ -7,10 +7,10 @@
  * over. The run of a full queue is over when the queue is half empty again, not at the first free place: otherwise a queue
  * at its limit would tell of every batch.
  */
-import { type Exporter } from '../event/exporter.ts';
-import { type PacketPath } from '../event/packet-path.ts';
-import { type LossCause } from '../event/statistics.ts';
-import { type Clock } from './clock.ts';
+import type { Exporter } from '../event/exporter.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import type { LossCause } from '../event/statistics.ts';
+import type { Clock } from './clock.ts';
 import { type Backoff, type Delivery, deliver } from './delivery.ts';
 import { createPathQueue, type QueueLimits } from './path-queue.ts';
 
@@ -30,10 +30,14 @@ export interface LaneOptions {
 }
 
 export interface Lane {
+  /** Worth waiting for: Exporter.local. */
+  readonly local: boolean;
   run(): void;
   offer(paths: readonly PacketPath[]): void;
   /** `room`: less than half full. `stalled`: full, and not worth waiting for. */
   state(): 'room' | 'crowded' | 'stalled';
+  /** Batches done with so far. */
+  progress(): number;
   /** Whoever waited for this lane gave up; it counts as stalled until it has delivered something. */
   giveUpWaiting(): void;
   /** Delivers what is queued until clock time `until`; what is left then is counted as not delivered. */
@@ -57,6 +61,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
   let stalled = false;
   let overflow = 0;
   let trouble: { lost: number } | undefined;
+  let batchesDone = 0;
 
   const nap = async (ms: number): Promise<void> => {
     waker = new AbortController();
@@ -118,11 +123,13 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       // close() has already counted what was in flight.
       if (closed) return;
       inFlight = 0;
+      batchesDone++;
       settle(delivery);
     }
   }
 
   return {
+    local: exporter.local ?? false,
     run() {
       running ??= loop();
     },
@@ -136,6 +143,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       waker.abort();
     },
     state: () => (queue.fill() < HALF ? 'room' : stalled ? 'stalled' : 'crowded'),
+    progress: () => batchesDone,
     giveUpWaiting() {
       stalled = true;
     },

@@ -1,4 +1,4 @@
-import { type PacketPath } from '../event/packet-path.ts';
+import type { PacketPath } from '../event/packet-path.ts';
 
 /** Bounds of one queue. Paths differ in size by a factor of a thousand, so their calls are counted too. */
 export interface QueueLimits {

@@ -1,16 +1,17 @@
 /**
  * The pipeline: fan-out of finished packet paths over exporters, each behind its own lane (lane.ts).
  *
- * Pace. A full lane drops whole paths and counts them, so a slow exporter never delays another. But when *every* lane is
- * crowded nobody gains from hurrying: `push` then returns a promise, and its caller should wait. The pace is thus that of
- * the fastest exporter; with a single exporter nothing is dropped as long as the source can wait. A lane that does not move
- * for `patienceMs` is stalled and not waited for until it has delivered again.
+ * Pace. A full lane drops whole paths and counts them, so a slow backend never delays another exporter. But when *every*
+ * lane is crowded nobody gains from hurrying, and what is written on this machine should be whole: then, or when a local
+ * exporter's lane is crowded, `push` returns a promise, and its caller should wait. With a single exporter, or local ones
+ * only, nothing is dropped as long as the source can wait. A lane that does not move for `patienceMs` is stalled and not
+ * waited for until it has delivered again.
  */
-import { type Exporter } from '../event/exporter.ts';
-import { type PacketPath } from '../event/packet-path.ts';
-import { type LossCause, type Statistics } from '../event/statistics.ts';
+import type { Exporter } from '../event/exporter.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import type { LossCause, Statistics } from '../event/statistics.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type Backoff } from './delivery.ts';
+import type { Backoff } from './delivery.ts';
 import { createLane, type Lane } from './lane.ts';
 
 export interface PipelineOptions {
@@ -30,7 +31,7 @@ export interface PipelineOptions {
   readonly batchDelayMs?: number;
   /** Default: 500 ms, doubled up to 5 s. */
   readonly backoff?: Backoff;
-  /** How long `push` may hold back its caller; default 250 ms. */
+  /** How long `push` holds back its caller for an exporter that does nothing; default 250 ms. */
   readonly patienceMs?: number;
   readonly clock?: Clock;
   /** 0 up to 1; default Math.random. */
@@ -86,16 +87,21 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
 
   const mustWait = (): boolean =>
-    lanes.some((lane) => lane.state() === 'crowded') &&
-    !lanes.some((lane) => lane.state() === 'room');
+    lanes.some((lane) => lane.local && lane.state() === 'crowded') ||
+    (lanes.some((lane) => lane.state() === 'crowded') &&
+      !lanes.some((lane) => lane.state() === 'room'));
 
   async function waitForRoom(): Promise<void> {
     roomWaiter ??= new AbortController();
     const { signal } = roomWaiter;
+    const before = lanes.map((lane) => lane.progress());
     await clock.sleep(patienceMs, signal);
     roomWaiter = undefined;
     if (signal.aborted) return;
-    for (const lane of lanes) if (lane.state() === 'crowded') lane.giveUpWaiting();
+    for (const [index, lane] of lanes.entries()) {
+      if (lane.state() === 'crowded' && lane.progress() === before[index]) lane.giveUpWaiting();
+    }
+    if (mustWait()) await waitForRoom();
   }
 
   async function stopExporter(

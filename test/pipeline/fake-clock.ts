@@ -1,4 +1,4 @@
-import { type Clock } from '../../src/pipeline/clock.ts';
+import type { Clock } from '../../src/pipeline/clock.ts';
 
 interface Sleeper {
   readonly at: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { type Exporter, type ExportResult } from '../../src/event/exporter.ts';
+import type { Exporter, ExportResult } from '../../src/event/exporter.ts';
 import {
   createPipeline,
   type Pipeline,

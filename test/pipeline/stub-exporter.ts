@@ -1,6 +1,6 @@
-import { type Exporter, type ExportResult } from '../../src/event/exporter.ts';
-import { type PacketPath } from '../../src/event/packet-path.ts';
-import { type Statistics } from '../../src/event/statistics.ts';
+import type { Exporter, ExportResult } from '../../src/event/exporter.ts';
+import type { PacketPath } from '../../src/event/packet-path.ts';
+import type { Statistics } from '../../src/event/statistics.ts';
 import { arpPath } from '../fixtures/packet-paths.ts';
 
 export interface StubExporter extends Exporter {

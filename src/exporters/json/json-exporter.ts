@@ -1,8 +1,8 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
-import { type Exporter } from '../../event/exporter.ts';
+import type { Exporter } from '../../event/exporter.ts';
 import { createLineOutput, outputError, type LineOutput } from '../text/line-output.ts';
 import { jsonLine, pathRecord, summaryRecord } from './records.ts';
 
@@ -46,6 +46,7 @@ export function createJsonExporter({ output }: JsonExporterOptions): Exporter {
 
   return {
     name: 'json',
+    local: true,
     async start() {
       if (typeof output !== 'string') {
         lines = createLineOutput(output, name);

@@ -3,19 +3,19 @@
  * out, so that a column is there in every line. What may pass 2^53 is text: times since 1970 and cgroup ids in decimal,
  * addresses and registers in hex.
  */
-import {
-  type Call,
-  type CodeLocation,
-  type Device,
-  type Flow,
-  type Life,
-  type LifeEnd,
-  type PacketPath,
-  type PacketSight,
-  type PathLoss,
-  type Task,
+import type {
+  Call,
+  CodeLocation,
+  Device,
+  Flow,
+  Life,
+  LifeEnd,
+  PacketPath,
+  PacketSight,
+  PathLoss,
+  Task,
 } from '../../event/packet-path.ts';
-import { type Statistics } from '../../event/statistics.ts';
+import type { Statistics } from '../../event/statistics.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';

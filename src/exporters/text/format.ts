@@ -1,5 +1,5 @@
 /** How single facts of a path are written for people. All text that came from the kernel or from a packet goes through `clean`. */
-import { type CodeLocation, type Device, type Flow, type Task } from '../../event/packet-path.ts';
+import type { CodeLocation, Device, Flow, Task } from '../../event/packet-path.ts';
 
 /**
  * Characters that a terminal would obey or that change how the rest of the line reads: C0, DEL and C1 controls, line

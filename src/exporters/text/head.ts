@@ -1,7 +1,7 @@
 import type { PacketPath } from '../../event/packet-path.ts';
 import { duration, flowText, place, timeOfDay } from './format.ts';
 import { endingText, lossText, outcome } from './outcome.ts';
-import { type Paint } from './paint.ts';
+import type { Paint } from './paint.ts';
 
 /** More lines of losses than this help nobody; the rest is counted. */
 const LOSS_LINES = 5;

@@ -1,8 +1,8 @@
-import {
-  type Life,
-  type LifeEnd,
-  type PacketPath,
-  type PathLoss,
+import type {
+  Life,
+  LifeEnd,
+  PacketPath,
+  PathLoss,
 } from '../../event/packet-path.ts';
 import { clean, codeLocation } from './format.ts';
 

@@ -1,5 +1,5 @@
 /** One line per call in the columns of pwru, so that its users and their scripts feel at home. */
-import { type Call, type Flow, type Life, type PacketPath } from '../../event/packet-path.ts';
+import type { Call, Flow, Life, PacketPath } from '../../event/packet-path.ts';
 import { clean, codeLocation } from './format.ts';
 
 const PROCESS_WIDTH = 16;

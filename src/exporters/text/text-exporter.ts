@@ -1,7 +1,7 @@
-import { type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 
-import { type Exporter } from '../../event/exporter.ts';
-import { type PacketPath } from '../../event/packet-path.ts';
+import type { Exporter } from '../../event/exporter.ts';
+import type { PacketPath } from '../../event/packet-path.ts';
 import { createLineOutput, outputError } from './line-output.ts';
 import { createPaint } from './paint.ts';
 import { createTable } from './table.ts';
@@ -34,6 +34,7 @@ export function createTextExporter(options: TextExporterOptions): Exporter {
 
   return {
     name: 'text',
+    local: true,
     start: () => Promise.resolve(),
     async export(paths) {
       const text = header + paths.map(format).join('');

@@ -1,9 +1,9 @@
-import { type Call, type PacketPath } from '../../event/packet-path.ts';
+import type { Call, PacketPath } from '../../event/packet-path.ts';
 import { arrange, type Item, type Node } from './arrange.ts';
 import { duration, flowAddresses, functionName, offsetWriter, place, taskName } from './format.ts';
 import { packetLength, headLines } from './head.ts';
 import { endText } from './outcome.ts';
-import { type Paint, type Tone } from './paint.ts';
+import type { Paint, Tone } from './paint.ts';
 
 interface Row {
   readonly offset: string;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { type PacketPath } from '../../../src/event/packet-path.ts';
+import type { PacketPath } from '../../../src/event/packet-path.ts';
 import {
   isoTime,
   jsonLine,

@@ -1,4 +1,4 @@
-import { type PacketPath } from '../../../src/event/packet-path.ts';
+import type { PacketPath } from '../../../src/event/packet-path.ts';
 
 type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { arrange, type Node } from '../../../src/exporters/text/arrange.ts';
-import { type LifeEnd } from '../../../src/event/packet-path.ts';
+import type { LifeEnd } from '../../../src/event/packet-path.ts';
 import { buildPath, flow, sight, type LifeSpec } from '../../fixtures/packet-path-parts.ts';
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 import { client, start } from '../../fixtures/scenery.ts';

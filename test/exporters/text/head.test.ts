@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { type PacketPath, type PathLoss } from '../../../src/event/packet-path.ts';
+import type { PacketPath, PathLoss } from '../../../src/event/packet-path.ts';
 import { headLines } from '../../../src/exporters/text/head.ts';
 import { outcome } from '../../../src/exporters/text/outcome.ts';
 import { createPaint } from '../../../src/exporters/text/paint.ts';

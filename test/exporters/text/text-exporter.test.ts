@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 
 import { SkbspanError } from '../../../src/errors.ts';
-import { type Call, type LifeEnd, type PacketPath } from '../../../src/event/packet-path.ts';
+import type { Call, LifeEnd, PacketPath } from '../../../src/event/packet-path.ts';
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
 import { droppedPath, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 import { device, task } from '../../fixtures/packet-path-parts.ts';
