@@ -70,7 +70,9 @@ export const skbFunctions = (
     if (btf.kind(id) !== kinds.func) continue;
     const proto = btf.sizeOrType(id);
     const params = btf.elementCount(proto);
-    let [skbArg, secondSkbArg, sockArg] = [0, 0, 0];
+    let skbArg = 0;
+    let secondSkbArg = 0;
+    let sockArg = 0;
     for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
       const what = classify(btf.elementType(proto, i));
       if ((what & isSkb) !== 0) {
