@@ -46,6 +46,19 @@ function recordGraph(lab: Lab, functions: readonly number[]): string {
   }
 }
 
+/**
+ * Calls that ftrace sees and skbspan does not, by design: a call belongs to a life, and these have none. Seen on 6.12 and
+ * 7.2 with all functions.
+ */
+const NOT_OURS: Readonly<Record<string, string>> = {
+  __alloc_skb: 'makes the skb: its argument is none; watched as the birth',
+  __build_skb_around: 'fills in the skb before its birth',
+  kmalloc_reserve: 'allocates data before the birth',
+  __copy_skb_header: 'runs on the new half of a clone, which is linked when skb_clone returns',
+  ip_route_output_key_hash_rcu: 'the route lookup of a packet that is not made yet: skb is NULL',
+  fib_select_path: 'the same lookup: skb is NULL',
+};
+
 /** The same ping recorded by ftrace's function_graph: set, order and nesting of the calls must agree. */
 export const oracle: Scenario = {
   name: 'oracle',
@@ -66,9 +79,16 @@ export const oracle: Scenario = {
       onlyPath(paths, name, (flow) => flow.detail.startsWith(name)),
     );
     const others = paths.filter((path) => !ours.includes(path));
-    const { agreed, ...differences } = compareCalls(graph, ours, others);
-    note(`${agreed} calls agree, ${JSON.stringify(differences)}`);
+    const { agreed, missing, extra, misplaced } = compareCalls(graph, ours, others);
+    const reasonOf = (call: string): string | undefined => NOT_OURS[call.split(' ')[0] ?? ''];
+    note(`${agreed} calls of the ping agree with ftrace`);
+    for (const call of missing) note(`only ftrace: ${call}: ${reasonOf(call) ?? 'UNEXPLAINED'}`);
     assert.ok(agreed > 20, `only ${agreed} calls agree`);
-    assert.deepEqual(differences, { missing: [], extra: [], misplaced: [] });
+    const unexplained = missing.filter((call) => reasonOf(call) === undefined);
+    const none: readonly string[] = [];
+    assert.deepEqual(
+      { unexplained, extra, misplaced },
+      { unexplained: none, extra: none, misplaced: none },
+    );
   },
 };
