@@ -6,7 +6,7 @@
  * pwru does not count what it loses. So pings at a slow pace tell how many lines one makes, and what is missing of that
  * times the flood's packets is lost. skbspan's own count is taken from its summary, and checked in the same way.
  */
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootMachine } from '../scripts/vm/machine.ts';

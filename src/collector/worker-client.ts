@@ -48,7 +48,12 @@ export function startCollectorWorker(options: CollectorWorkerOptions): Collector
     ringBytes: options.ringBytes,
     limits: options.limits ?? defaultTrackerLimits,
   };
-  const worker = new Worker(workerUrl, { workerData: settings, name: 'skbspan-collector' });
+  const worker = new Worker(workerUrl, {
+    workerData: settings,
+    name: 'skbspan-collector',
+    // It keeps nothing but typed arrays, which do not count here.
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },
+  });
   const tell = (message: ToWorker): void => {
     worker.postMessage(message);
   };
