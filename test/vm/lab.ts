@@ -147,16 +147,16 @@ export async function startTracer(tracer: Tracer, children: ChildProcess[]): Pro
   const child = spawn(program, args, { stdio: ['ignore', ...files] });
   for (const file of files) closeSync(file);
   children.push(child);
-  let over = false;
+  let over: string | undefined;
   const ended = new Promise<number | null>((resolve) => {
-    child.on('exit', (status) => {
-      over = true;
+    child.on('exit', (status, signal) => {
+      over = `with ${signal ?? status}`;
       resolve(status);
     });
   });
   const logged = (): string => `${program}:\n${readFileSync(tracer.log, 'utf8')}`;
   await until(`${program} is ready`, READY_TIMEOUT_MS, () => {
-    if (over) throw new Error(`ended before it was ready: ${logged()}`);
+    if (over !== undefined) throw new Error(`ended ${over} before it was ready: ${logged()}`);
     return existsSync(tracer.readyFile) ? true : undefined;
   });
   const readyMs = performance.now() - started;
@@ -164,7 +164,7 @@ export async function startTracer(tracer: Tracer, children: ChildProcess[]): Pro
     pid: child.pid ?? 0,
     readyMs,
     stop: async (signal = 'SIGINT') => {
-      if (over) throw new Error(`ended by itself: ${logged()}`);
+      if (over !== undefined) throw new Error(`ended by itself ${over}: ${logged()}`);
       const asked = performance.now();
       child.kill(signal);
       const late = sleep(STOP_TIMEOUT_MS, 'late' as const, { ref: false });
