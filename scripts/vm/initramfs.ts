@@ -19,6 +19,7 @@ const TOOLS = [
   'iptables',
   'kmod',
   'nft',
+  'nsenter',
   'ping',
   'ss',
   'tc',

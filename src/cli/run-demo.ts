@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+import { chooseBackend } from '../collector/tracing.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import type { PacketPath } from '../event/packet-path.ts';
 import { createDemoNetwork, type DemoNetwork, removeLeftovers } from './demo-network.ts';
@@ -11,6 +13,24 @@ import { formatSummary } from './summary.ts';
 import { terminalText } from './terminal.ts';
 
 const prefix = 'skbspan-demo';
+
+/**
+ * Where the kernel attaches one by one (some 60 a second), nobody should have to wait for all functions: the milestones of
+ * what the demo sends.
+ */
+const milestones = [
+  'ip_(local_out|output|finish_output2?|rcv|rcv_finish|local_deliver|local_deliver_finish)',
+  '__ip_local_out|__ip_queue_xmit|ip_queue_xmit|ip_send_skb|ip_route_input_slow',
+  'arp_(xmit|rcv|process|solicit)|icmp_(rcv|echo|reply)|ping_rcv|raw_rcv|raw_local_deliver',
+  '__?tcp_transmit_skb|tcp_v4_rcv|tcp_v4_do_rcv|tcp_rcv_(established|state_process)|tcp_ack',
+  'udp_send_skb|udp_rcv|__udp4_lib_rcv|skb_copy_datagram_iter',
+  '__dev_queue_xmit|dev_hard_start_xmit|veth_xmit|__netif_rx|enqueue_to_backlog',
+  '__netif_receive_skb|__netif_receive_skb_core|neigh_resolve_output|nf_hook_slow|skb_clone',
+  'kfree_skb_reason|consume_skb|__kfree_skb',
+].join('|');
+
+/** For what comes after the last packet was sent: acknowledgements, frees. */
+const settleMs = 300;
 
 async function makeTraffic({ a, b, blockedPort }: DemoNetwork): Promise<void> {
   say(`a ping from ${a.address} to ${b.address}`);
@@ -38,13 +58,14 @@ async function trace(
     onEnd: stop.request,
   });
   const isDemo = touches(network);
+  const backend = chooseBackend(undefined);
   let shown = 0;
   const result = await runSession({
     stop,
     exporters: [createTextExporter({ ...terminalText(color), output: stdout, format: 'tree' })],
     tracing: {
-      backend: undefined,
-      functions: undefined,
+      backend,
+      functions: backend === 'kprobe' ? milestones : undefined,
       netns: undefined,
       ringBytes: 64 * 1024 * 1024,
       snaplenBytes: 128,
@@ -59,6 +80,7 @@ async function trace(
       say(`tracing by ${tracing.backend} with ${describeProbes(tracing)}`);
       try {
         await makeTraffic(network);
+        await setTimeout(settleMs);
         stop.request('done');
       } catch (error) {
         // Ctrl-C ends the programs that make the traffic, too.

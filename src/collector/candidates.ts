@@ -5,7 +5,7 @@ import {
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
 import { loadKernelBtf, loadModuleBtf, moduleNames } from '../kernel/btf-source.ts';
-import { loadKallsyms } from '../kernel/kallsyms.ts';
+import { kernelSymbols } from '../kernel/kallsyms.ts';
 import { attachableFunctions } from '../kernel/tracefs.ts';
 import { allocators } from './roles.ts';
 
@@ -45,7 +45,7 @@ const trampolineNames = ['arch_rethook_trampoline', 'return_to_handler', '__kret
 
 /** Addresses of the return trampolines that this kernel has. */
 export function trampolines(): readonly bigint[] {
-  const symbols = loadKallsyms();
+  const symbols = kernelSymbols();
   return trampolineNames.flatMap((name) =>
     symbols
       .functionAddresses(name)
@@ -77,7 +77,7 @@ function* wantedFunctions(): Generator<Wanted> {
  * functions is refused: BTF describes one of them and does not say which.
  */
 export function findCandidates(): Candidates {
-  const symbols = loadKallsyms();
+  const symbols = kernelSymbols();
   const attachable = attachableFunctions();
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];

@@ -1,6 +1,6 @@
 import type { CodeLocation } from '../event/packet-path.ts';
 import { dropReasonName } from '../kernel/drop-reasons.ts';
-import { type Kallsyms, loadKallsyms } from '../kernel/kallsyms.ts';
+import { kernelSymbols } from '../kernel/kallsyms.ts';
 import { namespaceName } from '../kernel/namespaces.ts';
 import type { Symbols } from './path-builder.ts';
 import type { ProbePlan } from './probe-plan.ts';
@@ -32,11 +32,9 @@ export function createSymbols(plan: ProbePlan): Symbols {
     ]),
   );
   const places = new Map<bigint, CodeLocation>();
-  let kallsyms: Kallsyms | undefined;
 
   const locate = (address: bigint): CodeLocation => {
-    kallsyms ??= loadKallsyms();
-    const found = kallsyms.lookup(address);
+    const found = kernelSymbols().lookup(address);
     return {
       address,
       func: found?.name ?? '',

@@ -42,23 +42,33 @@ const checkBtf = (): Finding => {
   }
 };
 
+/** What a read of /proc/kallsyms gives is a page; per-CPU symbols, whose values are no addresses, may fill several. */
+const kallsymsPages = 64;
+
 /** Looks at the first lines only: reading them all takes the kernel a while. */
 export const checkKallsyms = (path = '/proc/kallsyms'): Finding => {
-  let start: string;
+  let text = '';
   try {
     const fd = openSync(path, 'r');
-    const buffer = Buffer.alloc(64 * 1024);
-    start = buffer.toString('latin1', 0, readSync(fd, buffer));
-    closeSync(fd);
+    try {
+      const buffer = Buffer.alloc(64 * 1024);
+      for (let page = 0; page < kallsymsPages; page++) {
+        const bytes = readSync(fd, buffer);
+        if (bytes === 0) break;
+        text += buffer.toString('latin1', 0, bytes);
+        if (/^ffff[0-9a-f]{12} [tT] /m.test(text))
+          return { state: 'yes', detail: 'it shows addresses' };
+      }
+    } finally {
+      closeSync(fd);
+    }
   } catch {
     return { state: 'no', detail: `${path} cannot be read` };
   }
-  return /^ffff[0-9a-f]{12} [tT] /m.test(start)
-    ? { state: 'yes', detail: 'it shows addresses' }
-    : {
-        state: 'no',
-        detail: 'it hides the addresses: needs CAP_SYSLOG and kernel.kptr_restrict < 2',
-      };
+  return {
+    state: 'no',
+    detail: 'it hides the addresses: needs CAP_SYSLOG and kernel.kptr_restrict < 2',
+  };
 };
 
 const checkTracefs = (): Finding => {

@@ -139,3 +139,8 @@ export const loadKallsyms = (path = '/proc/kallsyms'): Kallsyms => {
   }
   return parseKallsyms(text);
 };
+
+let kept: Kallsyms | undefined;
+
+/** loadKallsyms, once per process: reading them takes a tenth of a second, and seconds under emulation. */
+export const kernelSymbols = (): Kallsyms => (kept ??= loadKallsyms());
