@@ -26,7 +26,12 @@ export const mapRing = (mapFd: number, ringBytes: number): RingMapping => {
   const page = pageBytes();
   const consumer = mapMemory(mapFd, 0, page, 'read-write');
   try {
-    const producer = mapMemory(mapFd, page, page + ringBytes + Math.min(ringBytes, overlapBytes), 'read');
+    const producer = mapMemory(
+      mapFd,
+      page,
+      page + ringBytes + Math.min(ringBytes, overlapBytes),
+      'read',
+    );
     const handle = createHandle(`ring buffer of ${ringBytes} bytes`, () => {
       consumer.unmap();
       producer.unmap();

@@ -6,12 +6,7 @@
  * strictly by time, where the lives mix, or life by life. Here each life stays together, under the call that made it,
  * because the question at hand is nearly always "and what became of the clone?". Within a life, time runs down the page.
  */
-import type {
-  Call,
-  Life,
-  PacketPath,
-  PacketSight,
-} from '../../event/packet-path.ts';
+import type { Call, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
 import { flowAddresses } from './format.ts';
 
 export type Item =

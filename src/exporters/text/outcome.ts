@@ -1,9 +1,4 @@
-import type {
-  Life,
-  LifeEnd,
-  PacketPath,
-  PathLoss,
-} from '../../event/packet-path.ts';
+import type { Life, LifeEnd, PacketPath, PathLoss } from '../../event/packet-path.ts';
 import { clean, codeLocation } from './format.ts';
 
 const endWords: Readonly<Record<LifeEnd['how'], string>> = {
