@@ -25,6 +25,7 @@ cd /skbspan
 # dash, since this busybox prefers its own applets (ip, ping) to the real programs. Closing the port waits until the last byte is out.
 /bin/sh /vm/script </dev/null >/dev/ttyS1 2>&1
 echo $? >/vm/status
-tar -cf /dev/vda -C / vm/status results || echo "results do not fit on the disk"
+dmesg >/vm/dmesg
+tar -cf /dev/vda -C / vm/status vm/dmesg results || echo "results do not fit on the disk"
 sync
 poweroff -f

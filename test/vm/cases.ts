@@ -22,8 +22,8 @@ const all = [ping, netns, tcp, drop, clone, interrupted, killed, oracle];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
 const FEW_FUNCTIONS =
-  '__?(ip|icmp|arp|tcp_v4)_(rcv|local_deliver|output|finish_output2|send_skb|local_out|process|xmit|do_rcv|reply|echo)|' +
-  '__?dev_queue_xmit(_nit)?|dev_hard_start_xmit|veth_xmit|netif_rx(_internal)?|enqueue_to_backlog|' +
+  '(__)?(ip|icmp|arp|tcp_v4)_(rcv|local_deliver|output|finish_output2|send_skb|local_out|process|xmit|do_rcv|echo)|' +
+  '(__)?dev_queue_xmit(_nit)?|dev_hard_start_xmit|veth_xmit|netif_rx(_internal)?|enqueue_to_backlog|' +
   '__netif_receive_skb.*|ip_queue_xmit|__ip_queue_xmit|__tcp_transmit_skb|tcp_rcv_.*|nf_hook_slow|' +
   'skb_(clone|push|pull|put)|t?packet_rcv';
 

@@ -17,6 +17,8 @@ export interface Lab {
   /** Folder whose files come back to the host. */
   readonly folder: string;
   readonly backend: string;
+  /** Whether skbspan was asked to trace a function. */
+  readonly wants: (func: string) => boolean;
   /** Runs a command to its end; throws with its output if it fails. */
   run(command: string): string;
   /** Starts a command that runs beside; ended with the scenario at the latest. */
@@ -78,6 +80,7 @@ export async function withLab(
   const lab: Lab = {
     folder,
     backend,
+    wants: (func) => filter === undefined || new RegExp(`^(?:${filter})$`).test(func),
     run,
     background: (command) => {
       const child = spawn('sh', ['-c', `exec ${command}`], { stdio: 'ignore' });

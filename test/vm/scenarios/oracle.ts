@@ -11,7 +11,7 @@ const TRACING = '/sys/kernel/tracing';
  * The functions that skbspan hooks, as indices into available_filter_functions (from 1). Taken from the kernel's own lists,
  * for skbspan's word is what is tested. Names would take function_graph's filter minutes to look up.
  */
-function hooked(backend: string): number[] {
+function hooked({ backend, wants }: Lab): number[] {
   const kprobes = readFileSync('/sys/kernel/debug/kprobes/list', 'utf8');
   const functions = readFileSync(join(TRACING, 'enabled_functions'), 'utf8');
   // "ffffffff81a2b3c4  k  ip_rcv+0x0    [FTRACE]" and "ip_rcv (1) R   tramp: ..."
@@ -19,9 +19,12 @@ function hooked(backend: string): number[] {
     backend === 'kprobe'
       ? kprobes.matchAll(/^\S+\s+[kr]\s+([\w.]+)\+/gm)
       : functions.matchAll(/^([\w.]+)/gm);
-  const names = new Set(Array.from(lines, ([, name]) => name));
+  // With a filter, some are watched only to follow packets.
+  const names = new Set(Array.from(lines, ([, name = '']) => name).filter(wants));
   const available = readFileSync(join(TRACING, 'available_filter_functions'), 'utf8').split('\n');
-  return available.flatMap((line, index) => (names.has(line.split(' ')[0]) ? [index + 1] : []));
+  return available.flatMap((line, index) =>
+    names.has(line.split(' ')[0] ?? '') ? [index + 1] : [],
+  );
 }
 
 function recordGraph(lab: Lab, functions: readonly number[]): string {
@@ -66,7 +69,7 @@ export const oracle: Scenario = {
     // Else ARP comes in between.
     lab.run('ip netns exec a ping -c 1 -W 5 10.0.0.2');
     const trace = await lab.trace();
-    const functions = hooked(lab.backend);
+    const functions = hooked(lab);
     lab.record('functions', functions.length);
     lab.record('graph', recordGraph(lab, functions));
     lab.record('status', (await trace.stop()).status);
