@@ -26,6 +26,8 @@ export interface MachineOptions {
   /** The script's output, stdout and stderr, as it comes. */
   readonly onOutput?: (chunk: Buffer) => void;
   readonly memoryMb?: number;
+  /** Switches the machine off; the promise is rejected. */
+  readonly signal?: AbortSignal;
 }
 
 export interface MachineResult {
@@ -131,6 +133,8 @@ function runQemu(
   return new Promise((resolve, reject) => {
     const qemu = spawn('qemu-system-x86_64', [...machine, ...boot, ...ports, ...drive, ...rest], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      killSignal: 'SIGKILL',
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];

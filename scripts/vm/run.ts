@@ -31,12 +31,18 @@ if (kernel === undefined || command.length === 0) {
   );
   process.exit(2);
 }
+const off = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    off.abort();
+  });
 try {
   const result = await bootMachine({
     kernel,
     script: command.join(' '),
     timeoutMs: Number(values.timeout) * 1000,
     memoryMb: Number(values.memory),
+    signal: off.signal,
     onOutput: (chunk) => process.stdout.write(chunk),
   });
   rmSync(values.results, { recursive: true, force: true });
