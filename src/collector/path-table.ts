@@ -33,6 +33,8 @@ class PathTable {
   readonly open: Int32Array;
   readonly continued: Uint8Array;
   readonly lastSeenMs: Float64Array;
+  /** How often it was postponed since it was last heard of. */
+  readonly postponed: Uint8Array;
   readonly over = new List();
   readonly ongoing = new List();
   size = 0;
@@ -54,6 +56,7 @@ class PathTable {
     this.open = new Int32Array(capacity);
     this.continued = new Uint8Array(capacity);
     this.lastSeenMs = new Float64Array(capacity);
+    this.postponed = new Uint8Array(capacity);
     this.#older = new Int32Array(capacity);
     this.#newer = new Int32Array(capacity);
     this.#isOver = new Uint8Array(capacity);
@@ -74,6 +77,7 @@ class PathTable {
     this.alive[path] = 0;
     this.open[path] = 0;
     this.continued[path] = 0;
+    this.postponed[path] = 0;
     this.size++;
     this.#append(path, false);
     return path;
@@ -92,6 +96,17 @@ class PathTable {
 
   /** Notes that the path was heard of, and moves it to the list where it belongs now. */
   touch(path: number, nowMs: number): void {
+    this.postponed[path] = 0;
+    this.#move(path, nowMs);
+  }
+
+  /** As if it had just been heard of, but counted. */
+  postpone(path: number, nowMs: number): void {
+    this.postponed[path] = (this.postponed[path] ?? 0) + 1;
+    this.#move(path, nowMs);
+  }
+
+  #move(path: number, nowMs: number): void {
     this.lastSeenMs[path] = nowMs;
     const isOver = this.alive[path] === 0 && this.open[path] === 0;
     const list = isOver ? this.over : this.ongoing;

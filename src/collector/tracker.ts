@@ -14,8 +14,9 @@
  * open (enters that will have an exit, less exits). Then a short grace is left to it (50 ms), because the kernel still runs
  * functions on a dying skb after its end was recorded, and some of them tell no exit. The two states, `ongoing` and `over`,
  * are two lists, each ordered by when a path was last heard of, so that a sweep looks only at paths it hands out.
- * A path that never gets over (an exit was lost, an skb sits in a socket's queue) is handed out after the idle time, or
- * earlier if its memory is needed: first the paths that are over, then those not heard of for longest.
+ * A path that never gets over (an skb sits in a socket's queue) is handed out after the idle time, or earlier if its memory
+ * is needed: first the paths that are over, then those not heard of for longest. One in the middle of a call gets the idle
+ * time four times more: its CPU may be taken away (a virtual machine on a busy host), or the exit was lost.
  *
  * After the end. An exit never begins a path: one without a path is counted as orphan and dropped. Any other record of a
  * life whose path was handed out begins a new path, marked as continued. Which lives were handed out is remembered for the
@@ -24,7 +25,7 @@
  * Time is the clock that the caller gives to `sweep`. A sweep must not run ahead of the ring: what lies unread in it may
  * belong to the path that is about to be handed out. So the caller passes the time before which all was read.
  *
- * Accepted to be wrong. A lost exit keeps its path for the idle time. (A lost enter does no harm: the kernel then sends no
+ * Accepted to be wrong. A lost exit keeps its path for five times the idle time. (A lost enter does no harm: the kernel then sends no
  * exit.) A path with more records than its share of memory loses the further ones (counted, and told
  * on the path), except links and ends, which keep its bookkeeping right.
  */
@@ -47,6 +48,8 @@ const LINK_PARENT_WORD = linkEvent.parent >> 2;
 const PACKET_PARENT_WORD = packetEvent.parent >> 2;
 const NO_EXIT = eventFlag.point | eventFlag.enterOnly;
 const FINISHED_LIVES = 65536;
+/** How often a path in the middle of a call is given the idle time anew. */
+const IDLE_ROUNDS_IN_CALL = 4;
 /** A record and a new path always fit once this much is free; the biggest record is a packet of the biggest snap length. */
 const CHUNKS_KEPT_FREE = chunksFor(packetEvent.data + 0xffff) + 1;
 
@@ -165,7 +168,7 @@ class PathTracker implements Tracker {
 
   sweep(nowMs: number): void {
     if (nowMs > this.#clockMs) this.#clockMs = nowMs;
-    const { over, ongoing, lastSeenMs } = this.#paths;
+    const { over, ongoing, lastSeenMs, open, postponed } = this.#paths;
     const { graceMs, idleMs } = this.#limits;
     for (let path = over.oldest; path >= 0; path = over.oldest) {
       if ((lastSeenMs[path] ?? 0) > this.#clockMs - graceMs) break;
@@ -173,7 +176,9 @@ class PathTracker implements Tracker {
     }
     for (let path = ongoing.oldest; path >= 0; path = ongoing.oldest) {
       if ((lastSeenMs[path] ?? 0) > this.#clockMs - idleMs) break;
-      this.#finish(path, 'idle');
+      const inCall = (open[path] ?? 0) > 0 && (postponed[path] ?? 0) < IDLE_ROUNDS_IN_CALL;
+      if (inCall) this.#paths.postpone(path, this.#clockMs);
+      else this.#finish(path, 'idle');
     }
   }
 

@@ -53,12 +53,26 @@ test('points and enter-only calls hold nothing open', () => {
   }
 });
 
-test('a path that is not heard of is idle; one whose exit is lost has ended all the same', () => {
+test('a path that is not heard of is idle', () => {
   const { tracker, add, paths } = createTestTracker();
-  add(enterRecord({ life: 1 }), enterRecord({ life: 2 }), freeRecord({ life: 2, seq: 1 }));
+  add(enterRecord({ life: 1, flags: eventFlag.point }));
   tracker.sweep(2999);
   assert.equal(paths().length, 0);
   tracker.sweep(3000);
+  assert.deepEqual(
+    paths().map(({ id, ending }) => [id, ending]),
+    [[1, 'idle']],
+  );
+});
+
+test('in the middle of a call it is given more time; then it is idle, or ended if its lives are', () => {
+  const { tracker, add, paths } = createTestTracker();
+  add(enterRecord({ life: 1 }), enterRecord({ life: 2 }), freeRecord({ life: 2, seq: 1 }));
+  for (const now of [3000, 6000, 9000, 12_000, 14_999]) {
+    tracker.sweep(now);
+    assert.equal(paths().length, 0, `at ${now}`);
+  }
+  tracker.sweep(15_000);
   assert.deepEqual(
     paths().map(({ id, ending }) => [id, ending]),
     [
@@ -66,6 +80,20 @@ test('a path that is not heard of is idle; one whose exit is lost has ended all 
       [2, 'ended'],
     ],
   );
+});
+
+test('a call that goes on after a long pause is still one with its path', () => {
+  const { tracker, add, paths } = createTestTracker();
+  add(enterRecord({ life: 1 }));
+  tracker.sweep(3000);
+  tracker.sweep(6000);
+  add(exitRecord({ life: 1 }), freeRecord({ life: 1, seq: 1 }));
+  tracker.sweep(20_000);
+  assert.deepEqual(
+    paths().map(({ id, losses }) => [id, losses]),
+    [[1, []]],
+  );
+  assert.equal(tracker.statistics().losses.get('orphan_exits'), 0);
 });
 
 test('a clock that goes back changes nothing', () => {
@@ -129,7 +157,7 @@ test('a link to itself or between lives of one path does no harm', () => {
 test('late exits are orphans, other late records make a continued path', () => {
   const { tracker, add, paths } = createTestTracker();
   add(enterRecord({ life: 1 }));
-  tracker.sweep(3000);
+  for (let now = 3000; now <= 15_000; now += 3000) tracker.sweep(now);
   paths();
   add(exitRecord({ life: 1 }), exitRecord({ life: 99 }));
   assert.equal(tracker.statistics().losses.get('orphan_exits'), 2);
