@@ -141,8 +141,26 @@ async function startTrace(
   );
 }
 
+/**
+ * Node itself dies at its start once in about a hundred times under QEMU's emulation, in V8's book-keeping of code pages and
+ * before a line of ours ran; never seen on a real CPU. Such a start, and no other failure, is tried again, and said.
+ */
+const emulatorCrash = /Check failed: it->second\.Size\(\) > offset/;
+
 /** Starts a tracer, resolves when it is ready. It stands in `children` from its start. */
 export async function startTracer(tracer: Tracer, children: ChildProcess[]): Promise<RunningTrace> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(tracer, children);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (attempt === 3 || !emulatorCrash.test(message)) throw error;
+      console.log(`Node died at its start under emulation (V8 code pages), attempt ${attempt}`);
+    }
+  }
+}
+
+async function startOnce(tracer: Tracer, children: ChildProcess[]): Promise<RunningTrace> {
   const [program, ...args] = tracer.command;
   rmSync(tracer.readyFile, { force: true });
   const files = [openSync(tracer.output, 'w'), openSync(tracer.log, 'w')];
