@@ -54,6 +54,9 @@ export function trampolines(): readonly bigint[] {
   );
 }
 
+/** Functions that sleep until a packet comes; their skb argument is the last one before, or a queue's head dressed as an skb. */
+const sleepers = new Set(['__skb_wait_for_more_packets', 'sk_wait_data']);
+
 interface Wanted {
   readonly name: string;
   readonly module: string | undefined;
@@ -91,7 +94,9 @@ export function findCandidates(): Candidates {
       .filter((place) => place.module === module)
       .map((place) => place.address);
     const [address] = places;
-    if (address === undefined) {
+    if (sleepers.has(name)) {
+      refused.push({ name, reason: 'it waits for a packet to come and handles none' });
+    } else if (address === undefined) {
       if (skbArg !== 0) refused.push({ name, reason: 'inlined: the kernel has no symbol for it' });
     } else if (attachable !== undefined && !attachable.has(name, module)) {
       refused.push({ name, reason: 'not traceable (notrace, or in a section that cannot be)' });
