@@ -1,10 +1,9 @@
 /**
  * In Debian's 6.12 kernel under QEMU, in one boot: skbspan with kprobe-session (enter and exit) and Debian's pwru with
- * kprobe-multi (enter only), both on all skb functions, both writing a line per call to a file. Takes turns, medians of
- * some rounds: time to ready, what a `ping -f` between two namespaces loses, how long it takes, time from Ctrl-C to the end.
- *
- * pwru does not count what it loses. So pings at a slow pace tell how many lines one makes, and what is missing of that
- * times the flood's packets is lost. skbspan's own count is taken from its summary, and checked in the same way.
+ * kprobe-multi (enter only), both on all skb functions, both writing a line per call to a file. They take turns; medians of
+ * some rounds. Each round starts a tracer twice: for a few slow pings, which tell how many lines one makes when nothing is
+ * lost, and the times to ready and from Ctrl-C to the end; and for a `ping -f`: what is missing of lines per ping times
+ * packets was lost. pwru does not count its losses; skbspan's own count is in what it `said`.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -15,18 +14,21 @@ import { startTracer, withLab, type Lab, type Tracer } from '../test/vm/lab.ts';
 const ROUNDS = 3;
 const FLOOD_PACKETS = 2000;
 const SLOW_PACKETS = 20;
+/** skbspan writes a path when it is over: at the latest some 100 ms later, on an idle machine. */
+const QUIET_MS = 4000;
 const TIMEOUT_MS = 20 * 60_000;
 const PING = 'ip netns exec a ping -n -q';
 
 interface Measured {
   readonly ready_ms: number;
   readonly exit_ms: number;
-  readonly flood_ms: number;
-  /** Lines that one ping makes when nothing is lost. */
   readonly lines_per_packet: number;
+  readonly flood_ms: number;
+  /** From the flood's end to the last line written. */
+  readonly drain_ms: number;
   readonly lost_percent: number;
   readonly peak_rss_mb: number;
-  /** The last lines that the tracer wrote about itself. */
+  /** What the tracer wrote about itself at the end of the flood. */
   readonly said: string;
 }
 
@@ -55,14 +57,13 @@ const tracers = {
   },
 } as const satisfies Record<string, Tracer>;
 
-/** Lines about pings in the output, once it grows no more. */
-async function linesIn(file: string): Promise<number> {
+/** Resolves when a file grows no more. */
+async function quiet(file: string): Promise<void> {
   let size = -1;
   while (size !== statSync(file).size) {
     size = statSync(file).size;
-    await sleep(1000);
+    await sleep(QUIET_MS);
   }
-  return readFileSync(file, 'latin1').split('\n').length - 1;
 }
 
 function timed(lab: Lab, command: string): number {
@@ -71,33 +72,52 @@ function timed(lab: Lab, command: string): number {
   return performance.now() - started;
 }
 
-async function measure(lab: Lab, tracer: Tracer): Promise<Measured> {
+interface Run {
+  readonly readyMs: number;
+  readonly pingMs: number;
+  readonly drainMs: number;
+  readonly exitMs: number;
+  readonly lines: number;
+  readonly peakKb: number;
+}
+
+/** One run of a tracer around one ping. */
+async function runOnce(lab: Lab, tracer: Tracer, ping: string): Promise<Run> {
   const children: ChildProcess[] = [];
   try {
     const running = await startTracer(tracer, children);
-    const idle = await linesIn(tracer.output);
-    lab.run(`${PING} -c ${SLOW_PACKETS} -i 0.1 10.0.0.2`);
-    const slow = await linesIn(tracer.output);
-    const perPacket = (slow - idle) / SLOW_PACKETS;
-    const floodMs = timed(lab, `${PING} -f -c ${FLOOD_PACKETS} 10.0.0.2`);
-    const flood = (await linesIn(tracer.output)) - slow;
+    const pingMs = timed(lab, ping);
+    const pinged = performance.now();
+    await quiet(tracer.output);
+    const drainMs = performance.now() - pinged - QUIET_MS;
     const memory = readFileSync(`/proc/${running.pid}/status`, 'utf8');
     const { exitMs } = await running.stop();
-    return {
-      ready_ms: Math.round(running.readyMs),
-      exit_ms: Math.round(exitMs),
-      flood_ms: Math.round(floodMs),
-      lines_per_packet: perPacket,
-      lost_percent: Number((100 * (1 - flood / (perPacket * FLOOD_PACKETS))).toFixed(2)),
-      peak_rss_mb: Math.round(Number(/VmHWM:\s*(\d+)/.exec(memory)?.[1] ?? 0) / 1024),
-      said: readFileSync(tracer.log, 'utf8')
-        .split(/[\r\n]/)
-        .slice(-8)
-        .join('\n'),
-    };
+    const lines = Number(lab.run(`wc -l <${tracer.output}`));
+    const peakKb = Number(/VmHWM:\s*(\d+)/.exec(memory)?.[1]);
+    return { readyMs: running.readyMs, pingMs, drainMs, exitMs, lines, peakKb };
   } finally {
     for (const child of children) child.kill('SIGKILL');
   }
+}
+
+async function measure(lab: Lab, tracer: Tracer): Promise<Measured> {
+  const slow = await runOnce(lab, tracer, `${PING} -c ${SLOW_PACKETS} -i 0.1 10.0.0.2`);
+  const flood = await runOnce(lab, tracer, `${PING} -f -c ${FLOOD_PACKETS} 10.0.0.2`);
+  const perPacket = slow.lines / SLOW_PACKETS;
+  const said = readFileSync(tracer.log, 'utf8')
+    .split(/[\r\n]/)
+    .slice(-6)
+    .join('\n');
+  return {
+    ready_ms: Math.round(slow.readyMs),
+    exit_ms: Math.round(slow.exitMs),
+    lines_per_packet: perPacket,
+    flood_ms: Math.round(flood.pingMs),
+    drain_ms: Math.max(0, Math.round(flood.drainMs)),
+    lost_percent: Number((100 * (1 - flood.lines / (perPacket * FLOOD_PACKETS))).toFixed(2)),
+    peak_rss_mb: Math.round(flood.peakKb / 1024),
+    said: said.slice(-400),
+  };
 }
 
 async function runInGuest(): Promise<void> {
@@ -135,6 +155,7 @@ async function runOnHost(): Promise<void> {
     ['time to ready', 'ready_ms', 'ms'],
     ['Ctrl-C to end', 'exit_ms', 'ms'],
     ['flood traced', 'flood_ms', 'ms'],
+    ['drained after', 'drain_ms', 'ms'],
     ['lines per ping', 'lines_per_packet', ''],
     ['flood lost', 'lost_percent', '%'],
     ['peak memory', 'peak_rss_mb', 'MB'],

@@ -168,7 +168,9 @@ static __always_inline bool ignored(const struct sock *sk)
 static __always_inline bool is_trampoline(u64 address)
 {
 	for (u32 i = 0; i < TRAMPOLINES; i++) {
-		if (config.trampolines[i] && address - config.trampolines[i] < TRAMPOLINE_BYTES)
+		u64 trampoline = control.trampolines[i];
+
+		if (trampoline && address - trampoline < TRAMPOLINE_BYTES)
 			return true;
 	}
 	return false;

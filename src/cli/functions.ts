@@ -30,7 +30,7 @@ async function listFunctions({ backend, functions }: FunctionsOptions): Promise<
   const { planProbes } = await import('../collector/probe-plan.ts');
   const { chooseBackend } = await import('../collector/tracing.ts');
   const { alignColumns } = await import('./terminal.ts');
-  const plan = planProbes({ backend: chooseBackend(backend), functions });
+  const plan = await planProbes({ backend: chooseBackend(backend), functions });
   const listed = plan.probes.filter((probe) => !probe.silent);
   const rows = listed.map(({ func, module, kind, skbArg }) => [
     func,

@@ -2,7 +2,6 @@ import type { Writable } from 'node:stream';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
-import { createOtlpExporter } from '../exporters/otlp/exporter.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
@@ -16,7 +15,7 @@ import type { TraceOptions } from './trace-options.ts';
 import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
-function chooseExporters(options: TraceOptions, stdout: Writable): Exporter[] {
+async function chooseExporters(options: TraceOptions, stdout: Writable): Promise<Exporter[]> {
   const { format, jsonFile, otlp } = options;
   const exporters: Exporter[] = [];
   if (jsonFile !== '-' && format !== 'none') {
@@ -27,6 +26,8 @@ function chooseExporters(options: TraceOptions, stdout: Writable): Exporter[] {
     exporters.push(createJsonExporter({ output: jsonFile === '-' ? stdout : jsonFile }));
   }
   if (otlp !== undefined) {
+    // Imported only when wanted: it is half of all the code that a start would read.
+    const { createOtlpExporter } = await import('../exporters/otlp/exporter.ts');
     const more = { clones: 'same_trace', version: readVersion() } as const;
     exporters.push(createOtlpExporter({ ...otlp, ...more }));
   }
@@ -50,7 +51,7 @@ export async function runTrace(options: TraceOptions): Promise<number> {
   try {
     const result = await runSession({
       stop,
-      exporters: chooseExporters(options, stdout),
+      exporters: await chooseExporters(options, stdout),
       tracing: {
         backend: options.backend,
         functions: options.functions,

@@ -5,7 +5,7 @@ import {
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
 import { loadKernelBtf, loadModuleBtf, moduleNames } from '../kernel/btf-source.ts';
-import { kernelSymbols } from '../kernel/kallsyms.ts';
+import { kernelSymbols, readKernelSymbols } from '../kernel/kallsyms.ts';
 import { attachableFunctions } from '../kernel/tracefs.ts';
 import { allocators } from './roles.ts';
 
@@ -79,9 +79,9 @@ function* wantedFunctions(): Generator<Wanted> {
  * the kernel's list of traceable functions whether it can be probed, kallsyms where it is. A name that stands for several
  * functions is refused: BTF describes one of them and does not say which.
  */
-export function findCandidates(): Candidates {
+export async function findCandidates(): Promise<Candidates> {
+  const [attachable] = await Promise.all([attachableFunctions(), readKernelSymbols()]);
   const symbols = kernelSymbols();
-  const attachable = attachableFunctions();
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];
   const seen = new Set<string>();

@@ -68,8 +68,11 @@ const planFunction = (id: number, found: Candidate, role: ProbeRole, silent: boo
   silent,
 });
 
-function planFunctions(options: ProbePlanOptions, chosen: (name: string) => boolean): ProbePlan {
-  const { candidates, refused } = findCandidates();
+async function planFunctions(
+  options: ProbePlanOptions,
+  chosen: (name: string) => boolean,
+): Promise<ProbePlan> {
+  const { candidates, refused } = await findCandidates();
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
     const role = roleOf(found.name);
@@ -116,14 +119,15 @@ function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => bo
 
 /**
  * Which probes a run makes: all functions that take an skb and can be attached, or those that `functions` matches and the
- * ones that tracking needs. Throws UsageError for a bad expression or one that matches nothing.
+ * ones that tracking needs. Most of the time it takes is the kernel's, on other threads. Throws UsageError for a bad
+ * expression or one that matches nothing.
  */
-export function planProbes(options: ProbePlanOptions): ProbePlan {
+export async function planProbes(options: ProbePlanOptions): Promise<ProbePlan> {
   const chosen = fullMatch(options.functions);
   const plan =
     options.backend === 'tracepoint'
       ? planTracepoints(options, chosen)
-      : planFunctions(options, chosen);
+      : await planFunctions(options, chosen);
   if (plan.probes.some((probe) => !probe.silent)) return plan;
   if (options.functions === undefined) {
     throw new SkbspanError(

@@ -15,8 +15,6 @@ export interface ProgramSetOptions {
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
-  /** Addresses of the kernel's return trampolines, at most three. */
-  readonly trampolines: readonly bigint[];
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -29,8 +27,10 @@ export interface ProgramSet {
   readonly loaded: readonly string[];
   /** Programs of the tracepoints that every backend watches. */
   readonly always: readonly string[];
-  /** Throws the switch: from here on events are recorded, or no more. */
-  record(on: boolean): void;
+  /** From here on events are recorded. `trampolines`: addresses of the kernel's return trampolines, at most three. */
+  startRecording(trampolines: readonly bigint[]): void;
+  /** From here on nothing is recorded. */
+  stopRecording(): void;
 }
 
 /** The object lies in build/ beside src/ or dist/. */
@@ -49,10 +49,12 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.netns, options.netns, true);
   view.setUint32(config.snaplen, options.snaplenBytes, true);
   view.setUint32(config.ignoredTgid, process.pid, true);
-  options.trampolines.forEach((address, index) => {
-    view.setBigUint64(config.trampolines + index * 8, address, true);
-  });
   object.map('ring').setMaxEntries(options.ringBytes);
+}
+
+/** By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel. */
+function setControl(object: BpfObject, value: DataView): void {
+  object.map('.data.control').update(new Uint8Array(4), new Uint8Array(value.buffer));
 }
 
 /** Opens and loads what `backend` needs. Throws SkbspanError; then nothing is left loaded. */
@@ -90,11 +92,16 @@ export function loadProgramSet(options: ProgramSetOptions): ProgramSet {
       object,
       loaded,
       always,
-      record(on) {
-        const value = new Uint8Array(control.size);
-        new DataView(value.buffer).setUint32(control.recording, on ? 1 : 0, true);
-        // By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel.
-        object.map('.data.control').update(new Uint8Array(4), value);
+      startRecording(trampolines) {
+        const value = new DataView(new ArrayBuffer(control.size));
+        trampolines.forEach((address, index) => {
+          value.setBigUint64(control.trampolines + index * 8, address, true);
+        });
+        value.setUint32(control.recording, 1, true);
+        setControl(object, value);
+      },
+      stopRecording() {
+        setControl(object, new DataView(new ArrayBuffer(control.size)));
       },
     };
   } catch (error) {

@@ -4,7 +4,7 @@ import type { PacketPath } from '../event/packet-path.ts';
 import type { LossCause, Statistics } from '../event/statistics.ts';
 import { lossCauses } from '../event/statistics.ts';
 import { attachTracing, type BpfLink } from '../ffi/links.ts';
-import { detectBackends } from '../kernel/features.ts';
+import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
 import { functionId, tracepointArguments, trampolines } from './candidates.ts';
@@ -56,19 +56,19 @@ export interface Tracing {
 
 /** The backend asked for, or the best one. Throws SKBSPAN_UNSUPPORTED with what is missing. */
 export function chooseBackend(asked: BackendName | undefined): BackendName {
-  const backends = detectBackends();
-  const chosen = backends.find((one) =>
-    asked === undefined ? one.available : one.backend === asked,
-  );
-  if (chosen?.available) return chosen.backend;
-  throw new SkbspanError(
-    'SKBSPAN_UNSUPPORTED',
-    asked === undefined
-      ? 'this kernel offers no way to trace packets'
-      : `this kernel cannot do ${asked}: ${chosen?.missing.join('; ') ?? 'unknown backend'}`,
-    { advice: 'Run `skbspan check` to see what is missing, or leave --backend out.' },
-  );
+  for (const { backend, available, missing } of eachBackend()) {
+    if (asked !== undefined && asked !== backend) continue;
+    if (available) return backend;
+    if (asked === undefined) continue;
+    throw unsupported(`this kernel cannot do ${asked}: ${missing.join('; ')}`);
+  }
+  throw unsupported('this kernel offers no way to trace packets');
 }
+
+const unsupported = (message: string): SkbspanError =>
+  new SkbspanError('SKBSPAN_UNSUPPORTED', message, {
+    advice: 'Run `skbspan check` to see what is missing, or leave --backend out.',
+  });
 
 const tracepointsOf = (plan: ProbePlan): string[] =>
   plan.probes.filter((probe) => probe.kind === 'tracepoint').map((probe) => probe.func);
@@ -79,22 +79,24 @@ const tracepointsOf = (plan: ProbePlan): string[] =>
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const backend = chooseBackend(options.backend);
-  const plan = planProbes({ backend, functions: options.functions });
+  const planning = planProbes({ backend, functions: options.functions });
+  planning.catch(() => undefined); // If loading fails, that is what is said.
+  // Only tracepoints have programs of their own; functions are looked for while the programs load.
+  const tracepoints = backend === 'tracepoint' ? tracepointsOf(await planning) : [];
   options.onProgress({ stage: 'load', done: 0, total: 1 });
   const programs = loadProgramSet({
     backend,
-    tracepoints: tracepointsOf(plan),
+    tracepoints,
     ringBytes: options.ringBytes,
     snaplenBytes: options.snaplenBytes,
     netns: options.netns ?? 0,
-    trampolines: backend === 'tracepoint' ? [] : trampolines(),
     functionId,
     consumeSkbArguments: tracepointArguments('consume_skb'),
   });
   options.onProgress({ stage: 'load', done: 1, total: 1 });
   const links: BpfLink[] = [];
   try {
-    return await record(options, plan, programs, links);
+    return await record(options, await planning, programs, links);
   } catch (error) {
     closeAll(links);
     programs.object.close();
@@ -158,7 +160,7 @@ async function record(
     },
     onError: options.onError,
   });
-  programs.record(true);
+  programs.startRecording(plan.backend === 'tracepoint' ? [] : trampolines());
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
     const kernel = readKernelCounters(programs.object, programs.loaded);
@@ -183,7 +185,7 @@ async function record(
   };
 
   const finish = async (): Promise<Statistics> => {
-    programs.record(false);
+    programs.stopRecording();
     const tracked = worker.stop();
     await tracked;
     const result = await statistics(tracked);

@@ -95,16 +95,16 @@ export const deviceEvent = {
 } as const;
 
 export const config = {
-  size: 40,
-  trampolines: 0,
-  netns: 24,
-  snaplen: 28,
-  ignoredTgid: 32,
+  size: 16,
+  netns: 0,
+  snaplen: 4,
+  ignoredTgid: 8,
 } as const;
 
 export const control = {
-  size: 4,
-  recording: 0,
+  size: 32,
+  trampolines: 0,
+  recording: 24,
 } as const;
 
 export const eventKind = {

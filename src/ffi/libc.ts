@@ -24,6 +24,11 @@ export const syscallNumbers = (): { readonly bpf: number; readonly perfEventOpen
   return numbers;
 };
 
+const nativeFopen: (path: string, mode: string) => bigint | null = libc.func(
+  'void *fopen(const char *path, const char *mode)',
+);
+const nativeFread = libc.func('size_t fread(_Out_ void *to, size_t size, size_t n, void *stream)');
+const nativeFclose: (stream: bigint) => number = libc.func('int fclose(void *stream)');
 const nativeClose = libc.func('int close(int fd)');
 const nativeMmap: (
   address: null,
@@ -61,6 +66,23 @@ export const closeFdAsync = (fd: number): Promise<void> =>
       else resolve();
     });
   });
+
+/**
+ * Reads a file of the kernel's (at most `mostBytes` of it) on a thread of koffi's pool: such files are made while they are
+ * read, a page at a time, so Node's own asynchronous reading would come back to this thread for each page.
+ */
+export const readKernelFile = (path: string, mostBytes: number): Promise<Buffer> => {
+  const stream = nativeFopen(path, 're');
+  if (stream === null) return Promise.reject(systemError(`opening ${path}`, lastErrno()));
+  const bytes = Buffer.allocUnsafeSlow(mostBytes); // untouched pages take no memory
+  return new Promise((resolve, reject) => {
+    nativeFread.async(bytes, 1, mostBytes, stream, (error: unknown, read: number) => {
+      nativeFclose(stream);
+      if (error instanceof Error) reject(error);
+      else resolve(Buffer.from(bytes.subarray(0, read)));
+    });
+  });
+};
 
 /** Bytes of one page of memory. */
 export const pageBytes = (): number => {

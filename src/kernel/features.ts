@@ -194,12 +194,16 @@ const needs: readonly (readonly [BackendSupport['backend'], readonly Feature[]])
   ['tracepoint', always],
 ];
 
-/** What each backend lacks on this kernel, best backend first. */
-export const detectBackends = (): readonly BackendSupport[] =>
-  needs.map(([backend, wanted]) => {
+/** What each backend lacks on this kernel, best backend first. Asks the kernel about one when it comes to that one. */
+export function* eachBackend(): Generator<BackendSupport> {
+  for (const [backend, wanted] of needs) {
     const missing = wanted
       .map((one) => ({ name: one.name, ...one.probe() }))
       .filter(({ state }) => state !== 'yes')
       .map(({ name, detail }) => `${name}: ${detail}`);
-    return { backend, available: missing.length === 0, missing };
-  });
+    yield { backend, available: missing.length === 0, missing };
+  }
+}
+
+/** All of eachBackend. */
+export const detectBackends = (): readonly BackendSupport[] => [...eachBackend()];

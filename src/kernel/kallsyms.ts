@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
+import { readKernelFile } from '../ffi/libc.ts';
 import { scanKallsyms, type ScannedSymbols } from './kallsyms-scan.ts';
 
 export interface SymbolAt {
@@ -141,6 +142,16 @@ export const loadKallsyms = (path = '/proc/kallsyms'): Kallsyms => {
 };
 
 let kept: Kallsyms | undefined;
+
+/** Twice what the largest distribution kernels have. */
+const mostBytes = 64 * 2 ** 20;
+
+/** Makes kernelSymbols() quick: reads them on another thread. What cannot be read, kernelSymbols() says. */
+export const readKernelSymbols = async (): Promise<void> => {
+  if (kept !== undefined) return;
+  const text = await readKernelFile('/proc/kallsyms', mostBytes).catch(() => undefined);
+  if (text !== undefined && text.length < mostBytes) kept ??= parseKallsyms(text);
+};
 
 /** loadKallsyms, once per process: reading them takes a tenth of a second, and seconds under emulation. */
 export const kernelSymbols = (): Kallsyms => (kept ??= loadKallsyms());

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mountKernelFilesystem } from '../ffi/libc.ts';
+import { mountKernelFilesystem, readKernelFile } from '../ffi/libc.ts';
 
 const mountPoint = '/sys/kernel/tracing';
 // The second is where kernels before 4.1, and distributions until lately, show it: mounted by itself below debugfs.
@@ -38,12 +38,16 @@ export const parseFunctionList = (text: string): FunctionList => {
   };
 };
 
+/** Several times what the largest distribution kernels have. */
+const mostBytes = 32 * 2 ** 20;
+
 /** The functions that ftrace, and so kprobe-multi, can attach to; undefined if the kernel does not tell. */
-export const attachableFunctions = (): FunctionList | undefined => {
+export const attachableFunctions = async (): Promise<FunctionList | undefined> => {
   const folder = needTracefs();
   if (folder === undefined) return undefined;
   try {
-    return parseFunctionList(readFileSync(`${folder}/available_filter_functions`, 'latin1'));
+    const text = await readKernelFile(`${folder}/available_filter_functions`, mostBytes);
+    return parseFunctionList(text.toString('latin1'));
   } catch {
     return undefined;
   }
