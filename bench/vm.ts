@@ -9,6 +9,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootMachine } from '../scripts/vm/machine.ts';
+import { buildPublished } from '../scripts/vm/published.ts';
 import { startTracer, withLab, type Lab, type Tracer } from '../test/vm/lab.ts';
 
 const ROUNDS = 3;
@@ -42,7 +43,7 @@ const tracers = {
   skbspan: {
     command: [
       process.execPath,
-      ...['src/cli/main.ts', 'trace', '--backend', 'kprobe-session', '--format', 'table'],
+      ...['dist/cli/main.js', 'trace', '--backend', 'kprobe-session', '--format', 'table'],
       ...['--ready-file', '/tmp/ready'],
     ],
     readyFile: '/tmp/ready',
@@ -142,6 +143,7 @@ function median(values: readonly number[]): number {
 }
 
 async function runOnHost(): Promise<void> {
+  buildPublished();
   const machine = await bootMachine({
     kernel: '6.12',
     script: 'node bench/vm.ts --guest',

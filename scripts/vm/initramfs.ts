@@ -30,7 +30,7 @@ const OPTIONAL_TOOLS = ['conntrack', 'iptables', 'ethtool'];
 /** Libraries that are opened while running, by koffi. */
 const LIBRARIES = ['libbpf.so.1', 'libpcap.so.0.8'];
 /** Folders of the project that the guest gets, at /skbspan. */
-const PROJECT = ['src', 'bpf', 'build', 'config', 'test', 'scripts', 'bench'];
+const PROJECT = ['src', 'dist', 'bpf', 'build', 'config', 'test', 'scripts', 'bench'];
 const USELESS = /\.(map|d\.ts|d\.mts|d\.cts|md)$|\/build\/(esm|esnext)\/|\/(test|tests|docs)\//;
 
 /** Everything in the guest's root but the files of one run: tools, kernel modules, Node and the project at /skbspan. */

@@ -5,7 +5,7 @@ import {
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
 import { loadKernelBtf, loadModuleBtf, moduleNames } from '../kernel/btf-source.ts';
-import { kernelSymbols, readKernelSymbols } from '../kernel/kallsyms.ts';
+import { findKernelFunctions } from '../kernel/kallsyms.ts';
 import { attachableFunctions } from '../kernel/tracefs.ts';
 import { allocators } from './roles.ts';
 
@@ -21,6 +21,8 @@ export interface Candidate {
 }
 
 export interface Candidates {
+  /** Addresses of the return trampolines that this kernel has. */
+  readonly trampolines: readonly bigint[];
   readonly candidates: readonly Candidate[];
   /** Functions with an skb that cannot be probed, and why. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
@@ -41,18 +43,11 @@ export const tracepointSkb = (name: string): number | undefined =>
   tracepointArgs(vmlinux(), name)?.skbIndex;
 
 /** What a watched function seems to return to: kretprobe's, rethook's (fprobe until 6.13) and the function graph's. */
-const trampolineNames = ['arch_rethook_trampoline', 'return_to_handler', '__kretprobe_trampoline'];
-
-/** Addresses of the return trampolines that this kernel has. */
-export function trampolines(): readonly bigint[] {
-  const symbols = kernelSymbols();
-  return trampolineNames.flatMap((name) =>
-    symbols
-      .functionAddresses(name)
-      .slice(0, 1)
-      .map((place) => place.address),
-  );
-}
+const trampolineNames: readonly string[] = [
+  'arch_rethook_trampoline',
+  'return_to_handler',
+  '__kretprobe_trampoline',
+];
 
 /** Functions that sleep until a packet comes; their skb argument is the last one before, or a queue's head dressed as an skb. */
 const sleepers = new Set(['__skb_wait_for_more_packets', 'sk_wait_data']);
@@ -64,14 +59,21 @@ interface Wanted {
   readonly sockArg: number;
 }
 
-function* wantedFunctions(): Generator<Wanted> {
-  for (const name of allocators) yield { name, module: undefined, skbArg: 0, sockArg: 0 };
-  for (const found of skbFunctions(vmlinux())) yield { ...found, module: undefined };
+/** What BTF knows, with its module; a name once for each. */
+function wantedFunctions(): readonly Wanted[] {
+  const wanted = new Map<string, Wanted>();
+  const add = (one: Wanted): void => {
+    const key = `${one.module ?? ''}:${one.name}`;
+    if (!wanted.has(key)) wanted.set(key, one);
+  };
+  for (const name of allocators) add({ name, module: undefined, skbArg: 0, sockArg: 0 });
+  for (const found of skbFunctions(vmlinux())) add({ ...found, module: undefined });
   for (const module of moduleNames()) {
     const btf = loadModuleBtf(module);
     if (btf === undefined) continue;
-    for (const found of skbFunctions(btf)) yield { ...found, module };
+    for (const found of skbFunctions(btf)) add({ ...found, module });
   }
+  return [...wanted.values()];
 }
 
 /**
@@ -80,31 +82,30 @@ function* wantedFunctions(): Generator<Wanted> {
  * functions is refused: BTF describes one of them and does not say which.
  */
 export async function findCandidates(): Promise<Candidates> {
-  const [attachable] = await Promise.all([attachableFunctions(), readKernelSymbols()]);
-  const symbols = kernelSymbols();
+  const wanted = wantedFunctions();
+  const names = new Set([...wanted.map(({ name }) => name), ...trampolineNames]);
+  const [attachable, places] = await Promise.all([
+    attachableFunctions(names),
+    findKernelFunctions(names),
+  ]);
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];
-  const seen = new Set<string>();
-  for (const { name, module, skbArg, sockArg } of wantedFunctions()) {
-    const key = `${module ?? ''}:${name}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
-    const places = symbols
-      .functionAddresses(name)
-      .filter((place) => place.module === module)
-      .map((place) => place.address);
-    const [address] = places;
+  for (const one of wanted) {
+    const { name, module, skbArg } = one;
+    const found = (places.get(name) ?? []).filter((place) => place.module === module);
+    const [place] = found;
     if (sleepers.has(name)) {
       refused.push({ name, reason: 'it waits for a packet to come and handles none' });
-    } else if (address === undefined) {
+    } else if (place === undefined) {
       if (skbArg !== 0) refused.push({ name, reason: 'inlined: the kernel has no symbol for it' });
     } else if (attachable !== undefined && !attachable.has(name, module)) {
       refused.push({ name, reason: 'not traceable (notrace, or in a section that cannot be)' });
-    } else if (places.length > 1) {
-      refused.push({ name, reason: `the name stands for ${places.length} functions` });
+    } else if (found.length > 1) {
+      refused.push({ name, reason: `the name stands for ${found.length} functions` });
     } else {
-      candidates.push({ name, module, address, skbArg, sockArg });
+      candidates.push({ ...one, address: place.address });
     }
   }
-  return { candidates, refused };
+  const trampolines = trampolineNames.flatMap((name) => places.get(name)?.[0]?.address ?? []);
+  return { candidates, refused, trampolines };
 }

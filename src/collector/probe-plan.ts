@@ -35,6 +35,8 @@ export interface ProbePlan {
   readonly backend: BackendName;
   readonly probes: readonly PlannedProbe[];
   readonly refused: readonly RefusedProbe[];
+  /** Addresses that a watched function seems to return to. */
+  readonly trampolines: readonly bigint[];
 }
 
 export interface ProbePlanOptions {
@@ -72,7 +74,7 @@ async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
 ): Promise<ProbePlan> {
-  const { candidates, refused } = await findCandidates();
+  const { candidates, refused, trampolines } = await findCandidates();
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
     const role = roleOf(found.name);
@@ -84,6 +86,7 @@ async function planFunctions(
     backend: options.backend,
     probes,
     refused: refused.filter(({ name }) => chosen(name)),
+    trampolines,
   };
 }
 
@@ -114,7 +117,7 @@ function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => bo
       silent: false,
     });
   }
-  return { backend: options.backend, probes, refused };
+  return { backend: options.backend, probes, refused, trampolines: [] };
 }
 
 /**

@@ -7,7 +7,7 @@ import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { functionId, tracepointArguments, trampolines } from './candidates.ts';
+import { functionId, tracepointArguments } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
@@ -160,7 +160,7 @@ async function record(
     },
     onError: options.onError,
   });
-  programs.startRecording(plan.backend === 'tracepoint' ? [] : trampolines());
+  programs.startRecording(plan.trampolines);
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
     const kernel = readKernelCounters(programs.object, programs.loaded);

@@ -13,10 +13,11 @@ export interface ScannedSymbols {
 }
 
 const newline = 0x0a;
-const tab = 0x09;
+export const tab = 0x09;
 const addressDigits = 16;
 const typeAt = addressDigits + 1;
-const nameAt = typeAt + 2;
+/** Bytes of a line before the name. */
+export const nameAt = typeAt + 2;
 const shortestLine = nameAt + 2;
 const letterF = 0x66;
 
@@ -35,10 +36,17 @@ const readHex = (text: Uint8Array, start: number, digits: number): number => {
   return value;
 };
 
+/** Whether a line that begins here names a function in the kernel's half of the address space (hidden addresses read as zero). */
+export const isFunctionLine = (text: Uint8Array, start: number): boolean =>
+  isFunction(text[start + typeAt]) && text[start] === letterF && text[start + 3] === letterF;
+
+/** The address that a line begins with, relative to 0xffff000000000000. */
+export const readAddress = (text: Uint8Array, start: number): number =>
+  readHex(text, start + 4, addressDigits - 4);
+
 /**
- * Scans lines of `ffffffff81000000 T _text` and `ffffffffc0000000 t nf_hook\t[nf_tables]`. What is not a function, and what
- * does not lie in the kernel's half of the address space (hidden addresses read as zero), is left out; so is any line that
- * does not look like one.
+ * Scans lines of `ffffffff81000000 T _text` and `ffffffffc0000000 t nf_hook\t[nf_tables]`. All else is left
+ * out.
  */
 export const scanKallsyms = (text: Uint8Array): ScannedSymbols => {
   const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
@@ -67,9 +75,8 @@ export const scanKallsyms = (text: Uint8Array): ScannedSymbols => {
     if (end < 0) end = text.length;
     const line = start;
     start = end + 1;
-    if (end - line <= nameAt || !isFunction(text[line + typeAt])) continue;
-    if (text[line] !== letterF || text[line + 3] !== letterF) continue;
-    addresses[count] = readHex(text, line + 4, addressDigits - 4);
+    if (end - line <= nameAt || !isFunctionLine(text, line)) continue;
+    addresses[count] = readAddress(text, line);
     let at = line + nameAt;
     for (; at < end && text[at] !== tab; at++) names[nameEnd++] = text[at] ?? 0;
     nameStart[count + 1] = nameEnd;

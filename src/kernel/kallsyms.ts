@@ -1,14 +1,16 @@
 /*
- * /proc/kallsyms: which function an address belongs to, and where a function is.
+ * /proc/kallsyms: where a function is, and which function an address belongs to.
  *
- * Some 100,000 lines (twice that on distribution kernels), read once at start-up, asked a few thousand times: so they are
- * scanned as bytes into typed arrays, and a name becomes a string only when somebody asks for it. Addresses are kept as
+ * Some 100,000 lines (twice that on distribution kernels), read once at start-up. Where functions are is asked at once and for
+ * all together: one pass over the text. Names for addresses are asked for later, a few thousand times: then the text is
+ * scanned into typed arrays and given up, and a name becomes a string only when somebody asks for it. Addresses are kept as
  * doubles relative to the start of the kernel's half of the address space; they lie below 2^48 there, so they are exact.
  */
 import { readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { readKernelFile } from '../ffi/libc.ts';
-import { scanKallsyms, type ScannedSymbols } from './kallsyms-scan.ts';
+import { isFunctionLine, nameAt, readAddress, scanKallsyms, tab } from './kallsyms-scan.ts';
+import { scanNames } from './name-scan.ts';
 
 export interface SymbolAt {
   readonly name: string;
@@ -28,8 +30,6 @@ export interface Kallsyms {
   readonly size: number;
   /** The function that an address lies in. */
   lookup(address: bigint): SymbolAt | undefined;
-  /** All functions of that name: static functions of different files may share one. */
-  functionAddresses(name: string): readonly SymbolPlace[];
 }
 
 const kernelHalf = 0xffff000000000000n;
@@ -55,47 +55,47 @@ const sortByAddress = (addresses: Float64Array): Uint32Array => {
   return order;
 };
 
-/** Finds all symbols of a name: an open hash table over the bytes of the names. */
-const createNameIndex = ({ count, names, nameStart }: ScannedSymbols) => {
-  const slots = new Uint32Array(1 << Math.ceil(Math.log2(Math.max(count, 1) * 2)));
-  const mask = slots.length - 1;
-  const hash = (bytes: Uint8Array, start: number, end: number): number => {
-    let value = 0x811c9dc5;
-    for (let i = start; i < end; i++) value = Math.imul(value ^ (bytes[i] ?? 0), 0x01000193);
-    return value & mask;
+const hiddenAddresses = (): SkbspanError =>
+  new SkbspanError('SKBSPAN_KALLSYMS', '/proc/kallsyms hides the addresses', {
+    advice: 'Run as root or with CAP_SYSLOG, and with `sysctl kernel.kptr_restrict` at 0 or 1.',
+  });
+
+/**
+ * Where the functions of these names are: static functions of different files may share one. Throws SKBSPAN_KALLSYMS if the
+ * text hides the addresses.
+ */
+export const findFunctions = (
+  text: Uint8Array,
+  wanted: ReadonlySet<string>,
+): ReadonlyMap<string, readonly SymbolPlace[]> => {
+  const found = new Map<string, SymbolPlace[]>();
+  let functions = 0;
+  const isWanted = (bytes: Uint8Array, start: number): boolean => {
+    if (!isFunctionLine(bytes, start)) return false;
+    functions += 1;
+    return true;
   };
-  for (let symbol = 0; symbol < count; symbol++) {
-    let slot = hash(names, nameStart[symbol] ?? 0, nameStart[symbol + 1] ?? 0);
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = symbol + 1;
-  }
-  return (name: string): number[] => {
-    const bytes = Buffer.from(name, 'latin1');
-    const found: number[] = [];
-    for (let slot = hash(bytes, 0, bytes.length); slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const symbol = (slots[slot] ?? 0) - 1;
-      const [start, end] = [nameStart[symbol] ?? 0, nameStart[symbol + 1] ?? 0];
-      if (end - start === bytes.length && bytes.compare(names, start, end) === 0)
-        found.push(symbol);
-    }
-    return found.sort((a, b) => a - b);
-  };
+  scanNames(text, { nameAt, separator: tab, isWanted }, wanted, ({ name, start, rest }) => {
+    const address = kernelHalf + BigInt(readAddress(text, start));
+    const module = rest === '' ? undefined : rest.slice(1, -1);
+    const places = found.get(name);
+    if (places === undefined) found.set(name, [{ address, module }]);
+    else places.push({ address, module });
+  });
+  if (functions === 0) throw hiddenAddresses();
+  return found;
 };
 
 /** Parses the text of kallsyms. Throws SKBSPAN_KALLSYMS if it hides the addresses. */
 export const parseKallsyms = (text: Uint8Array): Kallsyms => {
   const scanned = scanKallsyms(text);
   const { count, addresses, names, nameStart, moduleOf, modules } = scanned;
-  if (count === 0)
-    throw new SkbspanError('SKBSPAN_KALLSYMS', '/proc/kallsyms hides the addresses', {
-      advice: 'Run as root or with CAP_SYSLOG, and with `sysctl kernel.kptr_restrict` at 0 or 1.',
-    });
+  if (count === 0) throw hiddenAddresses();
   const order = sortByAddress(addresses);
   const nameOf = (symbol: number): string =>
     names.toString('latin1', nameStart[symbol], nameStart[symbol + 1]);
   const moduleName = (symbol: number): string | undefined => modules[moduleOf[symbol] ?? 0];
   const place = (rank: number): number => addresses[order[rank] ?? 0] ?? 0;
-  let findByName: ReturnType<typeof createNameIndex> | undefined;
 
   return {
     size: count,
@@ -117,41 +117,62 @@ export const parseKallsyms = (text: Uint8Array): Kallsyms => {
       const symbol = order[rank] ?? 0;
       return { name: nameOf(symbol), offset, module: moduleName(symbol) };
     },
-    functionAddresses(name) {
-      findByName ??= createNameIndex(scanned);
-      return findByName(name).map((symbol) => ({
-        address: BigInt(addresses[symbol] ?? 0) + kernelHalf,
-        module: moduleName(symbol),
-      }));
-    },
   };
 };
 
-/** Reads the running kernel's symbols. Throws SKBSPAN_KALLSYMS with advice if they cannot be had. */
-export const loadKallsyms = (path = '/proc/kallsyms'): Kallsyms => {
-  let text: Buffer;
-  try {
-    text = readFileSync(path);
-  } catch (cause) {
-    throw new SkbspanError('SKBSPAN_KALLSYMS', `${path} cannot be read`, {
-      advice: 'skbspan needs a kernel with CONFIG_KALLSYMS=y and /proc mounted.',
-      cause,
-    });
-  }
-  return parseKallsyms(text);
-};
+const path = '/proc/kallsyms';
 
-let kept: Kallsyms | undefined;
+const unreadable = (cause: unknown): SkbspanError =>
+  new SkbspanError('SKBSPAN_KALLSYMS', `${path} cannot be read`, {
+    advice: 'skbspan needs a kernel with CONFIG_KALLSYMS=y and /proc mounted.',
+    cause,
+  });
 
 /** Twice what the largest distribution kernels have. */
 const mostBytes = 64 * 2 ** 20;
 
-/** Makes kernelSymbols() quick: reads them on another thread. What cannot be read, kernelSymbols() says. */
-export const readKernelSymbols = async (): Promise<void> => {
-  if (kept !== undefined) return;
-  const text = await readKernelFile('/proc/kallsyms', mostBytes).catch(() => undefined);
-  if (text !== undefined && text.length < mostBytes) kept ??= parseKallsyms(text);
+let reading: Promise<Buffer> | undefined;
+let text: Buffer | undefined;
+let symbols: Kallsyms | undefined;
+
+/**
+ * Begins to read the running kernel's symbols on another thread: the kernel makes the text while it is read, a tenth of a
+ * second, and seconds under emulation. What fails is told by those who want the symbols.
+ */
+export const readKernelSymbols = (): Promise<Buffer> => {
+  if (reading === undefined) {
+    reading = readKernelFile(path, mostBytes);
+    reading.then(
+      (bytes) => {
+        if (symbols === undefined) text = bytes;
+      },
+      () => undefined,
+    );
+  }
+  return reading;
 };
 
-/** loadKallsyms, once per process: reading them takes a tenth of a second, and seconds under emulation. */
-export const kernelSymbols = (): Kallsyms => (kept ??= loadKallsyms());
+/** findFunctions in the running kernel. Throws SKBSPAN_KALLSYMS with advice. */
+export const findKernelFunctions = async (
+  wanted: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, readonly SymbolPlace[]>> =>
+  findFunctions(
+    await readKernelSymbols().catch((cause: unknown) => {
+      throw unreadable(cause);
+    }),
+    wanted,
+  );
+
+/** The running kernel's symbols, parsed once. Throws SKBSPAN_KALLSYMS with advice if they cannot be had. */
+export const kernelSymbols = (): Kallsyms => {
+  if (symbols !== undefined) return symbols;
+  try {
+    text ??= readFileSync(path);
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  symbols = parseKallsyms(text);
+  text = undefined;
+  reading = undefined;
+  return symbols;
+};

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mountKernelFilesystem, readKernelFile } from '../ffi/libc.ts';
+import { scanNames } from './name-scan.ts';
 
 const mountPoint = '/sys/kernel/tracing';
 // The second is where kernels before 4.1, and distributions until lately, show it: mounted by itself below debugfs.
@@ -23,17 +24,19 @@ export const needTracefs = (): string | undefined => {
 
 /** A list of functions by name and module. */
 export interface FunctionList {
-  readonly size: number;
   /** `module` undefined: the kernel itself. */
   has(name: string, module?: string): boolean;
 }
 
-/** Parses lines of `name` or `name [module]`. */
-export const parseFunctionList = (text: string): FunctionList => {
+const space = 0x20;
+
+/** Which of the wanted functions are among lines of `name` or `name [module]`. */
+export const parseFunctionList = (text: Uint8Array, wanted: ReadonlySet<string>): FunctionList => {
   const functions = new Set<string>();
-  for (const line of text.split('\n')) if (line !== '') functions.add(line.trimEnd());
+  scanNames(text, { nameAt: 0, separator: space }, wanted, ({ name, rest }) => {
+    functions.add(rest === '' ? name : `${name} ${rest}`);
+  });
   return {
-    size: functions.size,
     has: (name, module) => functions.has(module === undefined ? name : `${name} [${module}]`),
   };
 };
@@ -41,13 +44,15 @@ export const parseFunctionList = (text: string): FunctionList => {
 /** Several times what the largest distribution kernels have. */
 const mostBytes = 32 * 2 ** 20;
 
-/** The functions that ftrace, and so kprobe-multi, can attach to; undefined if the kernel does not tell. */
-export const attachableFunctions = async (): Promise<FunctionList | undefined> => {
+/** Which of these functions ftrace, and so kprobe-multi, can attach to; undefined if the kernel does not tell. */
+export const attachableFunctions = async (
+  wanted: ReadonlySet<string>,
+): Promise<FunctionList | undefined> => {
   const folder = needTracefs();
   if (folder === undefined) return undefined;
   try {
     const text = await readKernelFile(`${folder}/available_filter_functions`, mostBytes);
-    return parseFunctionList(text.toString('latin1'));
+    return parseFunctionList(text, wanted);
   } catch {
     return undefined;
   }

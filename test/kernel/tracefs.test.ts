@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseFunctionList, parseKprobeBlacklist } from '../../src/kernel/tracefs.ts';
 
-test('functions by name and module', () => {
-  const list = parseFunctionList('ip_rcv\nveth_xmit [veth]\nnf_hook [nf_tables]\n');
-  assert.equal(list.size, 3);
+test('wanted functions by name and module', () => {
+  const text = Buffer.from('ip_rcv\nveth_xmit [veth]\nnf_hook [nf_tables]\nother\n');
+  const list = parseFunctionList(text, new Set(['ip_rcv', 'veth_xmit', 'absent']));
   assert.equal(list.has('ip_rcv'), true);
   assert.equal(list.has('ip_rcv', 'veth'), false);
   assert.equal(list.has('veth_xmit', 'veth'), true);
   assert.equal(list.has('veth_xmit'), false);
+  assert.equal(list.has('absent'), false);
+  assert.equal(list.has('nf_hook', 'nf_tables'), false, 'nobody wanted to know');
 });
 
 test('the blacklist of kprobes', () => {

@@ -132,7 +132,7 @@ async function startTrace(
   const options = ['--backend', backend, ...wanted, ...exits, ...args, '--ready-file', readyFile];
   return startTracer(
     {
-      command: [process.execPath, 'src/cli/main.ts', 'trace', ...options, '--json'],
+      command: [process.execPath, 'dist/cli/main.js', 'trace', ...options, '--json'],
       readyFile,
       output: join(folder, 'paths.jsonl'),
       log: join(folder, 'skbspan.log'),
