@@ -6,6 +6,6 @@
  * itself. Where it cannot be written, a start takes a while longer.
  */
 import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { packageFile } from './package-files.ts';
 
-enableCompileCache(join(import.meta.dirname, '../.cache/compile'));
+enableCompileCache(packageFile('.cache/compile'));

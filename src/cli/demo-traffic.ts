@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SkbspanError } from '../errors.ts';
+import { programFile } from '../package-files.ts';
 import { type DemoHost, runProgram } from './demo-network.ts';
 
 const tcpPort = 8080;
-/** The other end: `.ts` in the sources, `.js` when published. */
-const peerFile = fileURLToPath(new URL(`./demo-peer${extname(import.meta.url)}`, import.meta.url));
+/** The other end. */
+const peerFile = programFile('cli/demo-peer');
 
 const inside = (host: DemoHost, ...command: string[]): Promise<string> =>
   runProgram('nsenter', `--net=${host.netnsPath}`, ...command);

@@ -48,9 +48,6 @@ export function addTraceCommand(
     .allowExcessArguments()
     .action(async (flags: TraceFlags, command: Command) => {
       const options = parseTraceOptions(flags, command.args);
-      // First of all, for it takes longest and needs nobody here.
-      const { readKernelSymbols } = await import('../kernel/kallsyms.ts');
-      readKernelSymbols().catch(() => undefined);
       const { runTrace } = await import('./run-trace.ts');
       await run(runTrace(options));
     });

@@ -49,7 +49,7 @@ function attachMulti(
   if (probes.length === 0) return { links: [], refused: [] };
   try {
     const link = attachKprobeMulti(program, {
-      addresses: probes.map((probe) => probe.address),
+      names: probes.map((probe) => probe.func),
       cookies: probes.map((probe) => attachCookie(probe, kind.exits)),
       retprobe: kind.retprobe,
       session: kind.session,

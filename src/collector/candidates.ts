@@ -5,8 +5,17 @@ import {
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
 import { loadKernelBtf, loadModuleBtf, moduleNames } from '../kernel/btf-source.ts';
-import { findKernelFunctions } from '../kernel/kallsyms.ts';
-import { attachableFunctions } from '../kernel/tracefs.ts';
+import {
+  findFunction,
+  findKernelFunctions,
+  readKernelSymbols,
+  type SymbolPlace,
+} from '../kernel/kallsyms.ts';
+import {
+  type FunctionList,
+  parseFunctionList,
+  readAttachableFunctions,
+} from '../kernel/tracefs.ts';
 import { allocators } from './roles.ts';
 
 /** A kernel function that can be probed. */
@@ -14,15 +23,14 @@ export interface Candidate {
   readonly name: string;
   /** undefined: vmlinux. */
   readonly module: string | undefined;
-  readonly address: bigint;
+  /** undefined: the kernel is to look the name up. */
+  readonly address: bigint | undefined;
   /** 1..5; 0: it takes none (an allocator). */
   readonly skbArg: number;
   readonly sockArg: number;
 }
 
 export interface Candidates {
-  /** Addresses of the return trampolines that this kernel has. */
-  readonly trampolines: readonly bigint[];
   readonly candidates: readonly Candidate[];
   /** Functions with an skb that cannot be probed, and why. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
@@ -76,36 +84,59 @@ function wantedFunctions(): readonly Wanted[] {
   return [...wanted.values()];
 }
 
+/** What the kernel's lists say of the wanted functions. */
+interface Lists {
+  /** undefined: the kernel does not tell which functions can be attached to. */
+  readonly attachable: FunctionList | undefined;
+  /** undefined: not read. */
+  readonly places: ReadonlyMap<string, readonly SymbolPlace[]> | undefined;
+}
+
+/** Why a function cannot be attached to, or where it is. */
+function judge(
+  { name, module }: Wanted,
+  { attachable, places }: Lists,
+): string | Pick<Candidate, 'address'> {
+  if (sleepers.has(name)) return 'it waits for a packet to come and handles none';
+  const found = places && (places.get(name) ?? []).filter((place) => place.module === module);
+  if (found?.length === 0) return 'inlined: the kernel has no symbol for it';
+  const traceable = attachable && (attachable.get(name) ?? []);
+  if (traceable?.includes(module ?? '') === false) {
+    return found === undefined
+      ? 'inlined, or not traceable'
+      : 'not traceable (notrace, or in a section that cannot be)';
+  }
+  const copies = found?.length ?? traceable?.length ?? 1;
+  if (copies > 1) return `the name stands for ${copies} functions`;
+  return { address: found?.[0]?.address };
+}
+
 /**
- * Every function of vmlinux and the loaded modules that takes an skb, with the address to probe. BTF says what it takes,
- * the kernel's list of traceable functions whether it can be probed, kallsyms where it is. A name that stands for several
- * functions is refused: BTF describes one of them and does not say which.
+ * Every function of vmlinux and the loaded modules that takes an skb and can be probed. BTF says what it takes, the kernel's
+ * list of traceable functions whether it can be probed, kallsyms where it is; whoever attaches by name does without that
+ * (`byName`), and starts sooner by the time that kallsyms takes. A name that stands for several functions is refused: BTF
+ * describes one of them and does not say which.
  */
-export async function findCandidates(): Promise<Candidates> {
+export async function findCandidates(byName: boolean): Promise<Candidates> {
+  const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
   const wanted = wantedFunctions();
-  const names = new Set([...wanted.map(({ name }) => name), ...trampolineNames]);
-  const [attachable, places] = await Promise.all([
-    attachableFunctions(names),
-    findKernelFunctions(names),
-  ]);
+  const names = new Set(wanted.map(({ name }) => name));
+  const list = await reading;
+  const attachable = list && parseFunctionList(list, names);
+  const places = byName && attachable !== undefined ? undefined : await findKernelFunctions(names);
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];
   for (const one of wanted) {
-    const { name, module, skbArg } = one;
-    const found = (places.get(name) ?? []).filter((place) => place.module === module);
-    const [place] = found;
-    if (sleepers.has(name)) {
-      refused.push({ name, reason: 'it waits for a packet to come and handles none' });
-    } else if (place === undefined) {
-      if (skbArg !== 0) refused.push({ name, reason: 'inlined: the kernel has no symbol for it' });
-    } else if (attachable !== undefined && !attachable.has(name, module)) {
-      refused.push({ name, reason: 'not traceable (notrace, or in a section that cannot be)' });
-    } else if (found.length > 1) {
-      refused.push({ name, reason: `the name stands for ${found.length} functions` });
-    } else {
-      candidates.push({ ...one, address: place.address });
-    }
+    const verdict = judge(one, { attachable, places });
+    if (typeof verdict !== 'string') candidates.push({ ...one, ...verdict });
+    // That a kernel lacks an allocator is nothing to tell.
+    else if (one.skbArg !== 0) refused.push({ name: one.name, reason: verdict });
   }
-  const trampolines = trampolineNames.flatMap((name) => places.get(name)?.[0]?.address ?? []);
-  return { candidates, refused, trampolines };
+  return { candidates, refused };
+}
+
+/** Addresses of the return trampolines that this kernel has. */
+export async function findTrampolines(): Promise<readonly bigint[]> {
+  const text = await readKernelSymbols();
+  return trampolineNames.flatMap((name) => findFunction(text, name) ?? []);
 }

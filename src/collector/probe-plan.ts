@@ -15,8 +15,8 @@ export interface PlannedProbe {
   readonly func: string;
   /** undefined: vmlinux. */
   readonly module: string | undefined;
-  /** Of the function's entry; 0n for a tracepoint. */
-  readonly address: bigint;
+  /** Of the function's entry; undefined: not looked up, or a tracepoint. */
+  readonly address: bigint | undefined;
   /** 1..5; 0: none (an allocator). */
   readonly skbArg: number;
   /** 1..5; 0: none. */
@@ -35,14 +35,14 @@ export interface ProbePlan {
   readonly backend: BackendName;
   readonly probes: readonly PlannedProbe[];
   readonly refused: readonly RefusedProbe[];
-  /** Addresses that a watched function seems to return to. */
-  readonly trampolines: readonly bigint[];
 }
 
 export interface ProbePlanOptions {
   readonly backend: BackendName;
   /** Full-match regular expression over function names; undefined: all. */
   readonly functions: string | undefined;
+  /** Functions will be attached to by name: their addresses need not be looked up. Default: false. */
+  readonly byName?: boolean;
 }
 
 function fullMatch(source: string | undefined): (name: string) => boolean {
@@ -74,7 +74,7 @@ async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
 ): Promise<ProbePlan> {
-  const { candidates, refused, trampolines } = await findCandidates();
+  const { candidates, refused } = await findCandidates(options.byName ?? false);
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
     const role = roleOf(found.name);
@@ -86,7 +86,6 @@ async function planFunctions(
     backend: options.backend,
     probes,
     refused: refused.filter(({ name }) => chosen(name)),
-    trampolines,
   };
 }
 
@@ -110,14 +109,14 @@ function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => bo
       kind: 'tracepoint',
       func: name,
       module: undefined,
-      address: 0n,
+      address: undefined,
       skbArg: 0,
       sockArg: 0,
       role: roleOf(''),
       silent: false,
     });
   }
-  return { backend: options.backend, probes, refused, trampolines: [] };
+  return { backend: options.backend, probes, refused };
 }
 
 /**

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { config, control } from '../event/layout.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
+import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes } from './attach.ts';
 import type { BackendName } from './backend.ts';
 import { fillSessionCalls } from './session-calls.ts';
@@ -27,18 +28,22 @@ export interface ProgramSet {
   readonly loaded: readonly string[];
   /** Programs of the tracepoints that every backend watches. */
   readonly always: readonly string[];
-  /** From here on events are recorded. `trampolines`: addresses of the kernel's return trampolines, at most three. */
-  startRecording(trampolines: readonly bigint[]): void;
-  /** From here on nothing is recorded. */
-  stopRecording(): void;
+  /** Whether the programs find out themselves where the kernel's return trampolines are. */
+  readonly findsTrampolines: boolean;
+  /** Tells them: at most three. */
+  setTrampolines(addresses: readonly bigint[]): void;
+  /** Throws the switch: from here on events are recorded, or no more. */
+  record(on: boolean): void;
 }
 
-/** The object lies in build/ beside src/ or dist/. */
-const objectPath = (): string => new URL('../../build/skbspan.bpf.o', import.meta.url).pathname;
+const objectFile = packageFile('build/skbspan.bpf.o');
+
+/** Every kernel with kprobe.multi can run it. */
+const trampolineFinder = 'find_trampolines';
 
 const functionPrograms: Readonly<Record<BackendName, readonly string[]>> = {
-  'kprobe-session': ['session'],
-  'kprobe-multi': ['enter', 'leave'],
+  'kprobe-session': ['session', trampolineFinder],
+  'kprobe-multi': ['enter', 'leave', trampolineFinder],
   kprobe: ['enter', 'leave'],
   tracepoint: [],
 };
@@ -53,18 +58,68 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
 }
 
 /** By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel. */
-function setControl(object: BpfObject, value: DataView): void {
-  object.map('.data.control').update(new Uint8Array(4), new Uint8Array(value.buffer));
+function changeControl(object: BpfObject, change: (control: DataView) => void): void {
+  const map = object.map('.data.control');
+  const key = new Uint8Array(4);
+  const value = map.lookup(key, control.size) ?? new Uint8Array(control.size);
+  change(new DataView(value.buffer, value.byteOffset));
+  map.update(key, value);
 }
 
-/** Opens and loads what `backend` needs. Throws SkbspanError; then nothing is left loaded. */
-export function loadProgramSet(options: ProgramSetOptions): ProgramSet {
-  const path = objectPath();
-  if (!existsSync(path)) {
-    throw new SkbspanError('SKBSPAN_BPF', `the BPF programs are not built: ${path} is missing`, {
-      advice:
-        'Run `npm run build:bpf` (it needs clang and libbpf-dev; `npm run setup` installs them).',
-    });
+/** Opens the object and makes it ready to load. */
+function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObject {
+  const object = openBpfObject(objectFile);
+  try {
+    const chosen = new Set(loaded);
+    for (const name of object.programNames()) {
+      object.program(name).setAutoload(chosen.has(name));
+    }
+    chooseAttachTypes(object, options.backend);
+    if (options.backend === 'kprobe-session') {
+      fillSessionCalls(object.program('session'), options.functionId);
+    }
+    configure(object, options);
+    return object;
+  } catch (error) {
+    object.close();
+    throw error;
+  }
+}
+
+/** Loads on another thread. Should that fail, loads again on this one, where libbpf and the verifier can say why. */
+async function load(options: ProgramSetOptions, loaded: readonly string[]): Promise<BpfObject> {
+  const silent = prepare(options, loaded);
+  try {
+    if (await silent.loadSilently()) return silent;
+  } catch (error) {
+    silent.close();
+    throw error;
+  }
+  silent.close();
+  const object = prepare(options, loaded);
+  try {
+    object.load();
+    return object;
+  } catch (error) {
+    object.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens and loads what `backend` needs. The kernel takes as long for it as we for finding functions, so it is done on another
+ * thread. Throws SkbspanError; then nothing is left loaded.
+ */
+export async function loadProgramSet(options: ProgramSetOptions): Promise<ProgramSet> {
+  if (!existsSync(objectFile)) {
+    throw new SkbspanError(
+      'SKBSPAN_BPF',
+      `the BPF programs are not built: ${objectFile} is missing`,
+      {
+        advice:
+          'Run `npm run build:bpf` (it needs clang and libbpf-dev; `npm run setup` installs them).',
+      },
+    );
   }
   const always = [
     'tp_kfree_skb',
@@ -76,36 +131,25 @@ export function loadProgramSet(options: ProgramSetOptions): ProgramSet {
     ...always,
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
-  const object = openBpfObject(path);
-  try {
-    const chosen = new Set(loaded);
-    for (const name of object.programNames()) {
-      object.program(name).setAutoload(chosen.has(name));
-    }
-    chooseAttachTypes(object, options.backend);
-    if (options.backend === 'kprobe-session') {
-      fillSessionCalls(object.program('session'), options.functionId);
-    }
-    configure(object, options);
-    object.load();
-    return {
-      object,
-      loaded,
-      always,
-      startRecording(trampolines) {
-        const value = new DataView(new ArrayBuffer(control.size));
-        trampolines.forEach((address, index) => {
-          value.setBigUint64(control.trampolines + index * 8, address, true);
+  const object = await load(options, loaded);
+  const findsTrampolines = loaded.includes(trampolineFinder);
+  if (findsTrampolines) object.program(trampolineFinder).runOnce();
+  return {
+    object,
+    loaded,
+    always,
+    findsTrampolines,
+    setTrampolines(addresses) {
+      changeControl(object, (view) => {
+        addresses.forEach((address, index) => {
+          view.setBigUint64(control.trampolines + index * 8, address, true);
         });
-        value.setUint32(control.recording, 1, true);
-        setControl(object, value);
-      },
-      stopRecording() {
-        setControl(object, new DataView(new ArrayBuffer(control.size)));
-      },
-    };
-  } catch (error) {
-    object.close();
-    throw error;
-  }
+      });
+    },
+    record(on) {
+      changeControl(object, (view) => {
+        view.setUint32(control.recording, on ? 1 : 0, true);
+      });
+    },
+  };
 }

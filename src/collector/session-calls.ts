@@ -10,6 +10,9 @@ const placeholders = new Map([
   [0x5e551002, 'bpf_session_cookie'],
 ]);
 
+/** The kernel functions that program `session` calls. */
+export const sessionFunctions: readonly string[] = [...placeholders.values()];
+
 const instructionBytes = 8;
 const immediateOffset = 4;
 

@@ -7,11 +7,12 @@ import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { functionId, tracepointArguments } from './candidates.ts';
+import { findTrampolines, functionId, tracepointArguments } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type ProgramSet } from './program-set.ts';
+import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
 import { startCollectorWorker } from './worker-client.ts';
 
@@ -65,6 +66,28 @@ export function chooseBackend(asked: BackendName | undefined): BackendName {
   throw unsupported('this kernel offers no way to trace packets');
 }
 
+/** The backend that this kernel's BTF speaks for, before anything is tried out; undefined: it does not tell. */
+function likelyBackend(asked: BackendName | undefined): BackendName | undefined {
+  if (asked !== undefined) return asked === 'tracepoint' ? undefined : asked;
+  return sessionFunctions.every((name) => functionId(name) !== undefined)
+    ? 'kprobe-session'
+    : undefined;
+}
+
+interface Loading {
+  readonly backend: BackendName;
+  readonly programs: Promise<ProgramSet>;
+}
+
+async function unload(loading: Loading | undefined): Promise<void> {
+  await loading?.programs.then(
+    ({ object }) => {
+      object.close();
+    },
+    () => undefined,
+  );
+}
+
 const unsupported = (message: string): SkbspanError =>
   new SkbspanError('SKBSPAN_UNSUPPORTED', message, {
     advice: 'Run `skbspan check` to see what is missing, or leave --backend out.',
@@ -78,25 +101,42 @@ const tracepointsOf = (plan: ProbePlan): string[] =>
  * nothing is left loaded or attached.
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
-  const backend = chooseBackend(options.backend);
-  const planning = planProbes({ backend, functions: options.functions });
-  planning.catch(() => undefined); // If loading fails, that is what is said.
-  // Only tracepoints have programs of their own; functions are looked for while the programs load.
-  const tracepoints = backend === 'tracepoint' ? tracepointsOf(await planning) : [];
   options.onProgress({ stage: 'load', done: 0, total: 1 });
-  const programs = loadProgramSet({
-    backend,
-    tracepoints,
-    ringBytes: options.ringBytes,
-    snaplenBytes: options.snaplenBytes,
-    netns: options.netns ?? 0,
-    functionId,
-    consumeSkbArguments: tracepointArguments('consume_skb'),
-  });
+  const load = (backend: BackendName, tracepoints: readonly string[] = []): Loading => {
+    const programs = loadProgramSet({
+      backend,
+      tracepoints,
+      ringBytes: options.ringBytes,
+      snaplenBytes: options.snaplenBytes,
+      netns: options.netns ?? 0,
+      functionId,
+      consumeSkbArguments: tracepointArguments('consume_skb'),
+    });
+    programs.catch(() => undefined); // It is awaited below, or not wanted.
+    return { backend, programs };
+  };
+  // Loading takes long and happens on another thread: so it begins before it is certain that this is the backend.
+  const likely = likelyBackend(options.backend);
+  let loading = likely === undefined ? undefined : load(likely);
+  let plan: ProbePlan;
+  try {
+    const backend = chooseBackend(options.backend);
+    if (loading?.backend !== backend) {
+      await unload(loading);
+      // Only tracepoints have programs of their own.
+      loading = backend === 'tracepoint' ? undefined : load(backend);
+    }
+    const byName = backend === 'kprobe-session' || backend === 'kprobe-multi';
+    plan = await planProbes({ backend, functions: options.functions, byName });
+  } catch (error) {
+    await unload(loading);
+    throw error;
+  }
+  const programs = await (loading ?? load('tracepoint', tracepointsOf(plan))).programs;
   options.onProgress({ stage: 'load', done: 1, total: 1 });
   const links: BpfLink[] = [];
   try {
-    return await record(options, await planning, programs, links);
+    return await record(options, plan, programs, links);
   } catch (error) {
     closeAll(links);
     programs.object.close();
@@ -160,7 +200,9 @@ async function record(
     },
     onError: options.onError,
   });
-  programs.startRecording(plan.trampolines);
+  if (plan.backend !== 'tracepoint' && !programs.findsTrampolines)
+    programs.setTrampolines(await findTrampolines());
+  programs.record(true);
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
     const kernel = readKernelCounters(programs.object, programs.loaded);
@@ -185,7 +227,7 @@ async function record(
   };
 
   const finish = async (): Promise<Statistics> => {
-    programs.stopRecording();
+    programs.record(false);
     const tracked = worker.stop();
     await tracked;
     const result = await statistics(tracked);

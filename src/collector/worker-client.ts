@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SkbspanError } from '../errors.ts';
+import { programFile } from '../package-files.ts';
 import { defaultTrackerLimits, type TrackerLimits, type TrackerStatistics } from './tracker.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-protocol.ts';
 
@@ -36,19 +37,13 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Run from source and from dist/ alike: the worker has the extension that this file has. */
-const workerUrl = new URL(
-  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
-  import.meta.url,
-);
-
 export function startCollectorWorker(options: CollectorWorkerOptions): CollectorWorker {
   const settings: WorkerSettings = {
     ringFd: options.ringFd,
     ringBytes: options.ringBytes,
     limits: options.limits ?? defaultTrackerLimits,
   };
-  const worker = new Worker(workerUrl, {
+  const worker = new Worker(programFile('collector/worker'), {
     workerData: settings,
     name: 'skbspan-collector',
     // It keeps nothing but typed arrays, which do not count here.

@@ -9,6 +9,7 @@ import { addressOf, closeFd, holding, lastErrno, syscallNumbers } from './libc.t
 const commands = {
   mapCreate: 0,
   progLoad: 5,
+  progTestRun: 10,
   objGetInfoByFd: 15,
   rawTracepointOpen: 17,
   linkCreate: 28,
@@ -54,52 +55,45 @@ const bpf = (
 
 export interface MultiAttachment {
   readonly programFd: number;
-  /** Addresses of function entries, each attachable, or the kernel refuses them all. */
-  readonly addresses: readonly bigint[];
-  /** One per address; what bpf_get_attach_cookie() gives in the program. */
+  /** Functions, each attachable and no name twice, or the kernel refuses them all. */
+  readonly names: readonly string[];
+  /** One per name, what bpf_get_attach_cookie() gives in the program; none: all 0. */
   readonly cookies: readonly bigint[];
   readonly retprobe: boolean;
   /** The program runs at entry and exit (kernel 6.10+); it must have been loaded with that attach type. */
   readonly session: boolean;
 }
 
-/** BPF_LINK_CREATE of a kprobe.multi or kprobe.session link: a file descriptor. */
+/** BPF_LINK_CREATE of a kprobe.multi or kprobe.session link: a file descriptor. The kernel looks the names up. */
 export const createMultiLink = (attachment: MultiAttachment): number => {
-  const addresses = BigUint64Array.from(attachment.addresses);
-  const cookies = BigUint64Array.from(attachment.cookies);
-  const kind = attachment.session ? 'kprobe-session' : 'kprobe-multi';
-  return bpf(
-    `attaching ${addresses.length} functions by ${kind}`,
-    'linkCreate',
-    48,
-    (attr) => {
-      attr.setUint32(0, attachment.programFd, true);
-      attr.setUint32(8, attachTypes[attachment.session ? 'kprobeSession' : 'kprobeMulti'], true);
-      attr.setUint32(16, attachment.retprobe ? 1 : 0, true);
-      attr.setUint32(20, addresses.length, true);
-    },
-    [
-      [32, addresses],
-      [40, cookies],
-    ],
-  );
-};
-
-/** BPF_LINK_CREATE on one function by its name: what the feature probes try. A file descriptor. */
-export const createMultiLinkByName = (
-  programFd: number,
-  symbol: string,
-  session: boolean,
-): number => {
-  const name = Buffer.from(`${symbol}\0`);
-  return holding([name], () => {
-    const symbols = BigUint64Array.of(addressOf(name));
-    const fill = (attr: DataView) => {
-      attr.setUint32(0, programFd, true);
-      attr.setUint32(8, attachTypes[session ? 'kprobeSession' : 'kprobeMulti'], true);
-      attr.setUint32(20, symbols.length, true);
-    };
-    return bpf(`attaching to ${symbol}`, 'linkCreate', 48, fill, [[24, symbols]]);
+  const { programFd, names, retprobe, session } = attachment;
+  const text = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1');
+  return holding([text], () => {
+    let at = addressOf(text);
+    const pointers = BigUint64Array.from(names, (name) => {
+      const pointer = at;
+      at += BigInt(name.length + 1);
+      return pointer;
+    });
+    const cookies = BigUint64Array.from(attachment.cookies);
+    const kind = session ? 'kprobe-session' : 'kprobe-multi';
+    return bpf(
+      `attaching ${names.length} functions by ${kind}`,
+      'linkCreate',
+      48,
+      (attr) => {
+        attr.setUint32(0, programFd, true);
+        attr.setUint32(8, attachTypes[session ? 'kprobeSession' : 'kprobeMulti'], true);
+        attr.setUint32(16, retprobe ? 1 : 0, true);
+        attr.setUint32(20, names.length, true);
+      },
+      cookies.length === 0
+        ? [[24, pointers]]
+        : [
+            [24, pointers],
+            [40, cookies],
+          ],
+    );
   });
 };
 
@@ -157,6 +151,13 @@ export const loadRawProgram = (program: RawProgram): number => {
     [8, program.instructions],
     [16, license],
   ]);
+};
+
+/** Runs a program of type syscall once, without a context. */
+export const runSyscallProgram = (programFd: number): void => {
+  bpf('running a program', 'progTestRun', 80, (attr) => {
+    attr.setUint32(0, programFd, true);
+  });
 };
 
 /** Creates a map without libbpf: a file descriptor, the caller closes it. */

@@ -10,6 +10,11 @@ type Pointer = bigint | null;
 export interface Libbpf {
   openFile(path: string, opts: Uint8Array): Pointer;
   load(object: bigint): number;
+  /**
+   * load() on a thread of koffi's pool, without messages: libbpf calls whoever prints them on that thread, which koffi makes
+   * wait for this one. Nothing else may be done with libbpf meanwhile. Resolves with its result.
+   */
+  loadSilently(object: bigint): Promise<number>;
   close(object: bigint): void;
   nextProgram(object: bigint, previous: Pointer): Pointer;
   nextMap(object: bigint, previous: Pointer): Pointer;
@@ -48,7 +53,8 @@ export const keepDebugMessages = (on: boolean): void => {
   keepDebug = on;
 };
 
-const captureMessages = (library: LibraryHandle): void => {
+/** Returns how to turn messages on and off. */
+const captureMessages = (library: LibraryHandle): ((on: boolean) => void) => {
   const vsnprintf: (buffer: Uint8Array, size: number, format: bigint, list: unknown) => number =
     koffi
       .load('libc.so.6')
@@ -68,10 +74,31 @@ const captureMessages = (library: LibraryHandle): void => {
     return bytes;
   };
   const callback = koffi.register(onMessage, koffi.pointer(print));
-  library.func('void *libbpf_set_print(void *fn)')(callback);
+  const setPrint: (callback: unknown) => unknown = library.func('void *libbpf_set_print(void *fn)');
+  const capture = (on: boolean): void => {
+    setPrint(on ? callback : null);
+  };
+  capture(true);
+  return capture;
 };
 
-const bind = (library: LibraryHandle): Libbpf => ({
+const bindLoadSilently = (
+  library: LibraryHandle,
+  capture: (on: boolean) => void,
+): Libbpf['loadSilently'] => {
+  const load = library.func('int bpf_object__load(void *obj)');
+  return (object) =>
+    new Promise((resolve, reject) => {
+      capture(false);
+      load.async(object, (error: unknown, result: number) => {
+        capture(true);
+        if (error instanceof Error) reject(error);
+        else resolve(result);
+      });
+    });
+};
+
+const bind = (library: LibraryHandle): Omit<Libbpf, 'loadSilently'> => ({
   openFile: library.func('void *bpf_object__open_file(const char *path, void *opts)'),
   load: library.func('int bpf_object__load(void *obj)'),
   close: library.func('void bpf_object__close(void *obj)'),
@@ -102,10 +129,9 @@ export const libbpf = (): Libbpf => {
   if (loaded !== undefined) return loaded;
   try {
     const library = koffi.load('libbpf.so.1');
-    const bound = bind(library);
-    captureMessages(library);
-    loaded = bound;
-    return bound;
+    const capture = captureMessages(library);
+    loaded = { ...bind(library), loadSilently: bindLoadSilently(library, capture) };
+    return loaded;
   } catch (cause) {
     throw new SkbspanError('SKBSPAN_UNSUPPORTED', 'libbpf.so.1 cannot be loaded', {
       advice: 'Install libbpf 1.0 or newer (Debian: apt install libbpf1).',

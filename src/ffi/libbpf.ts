@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import koffi from 'koffi';
 import { SkbspanError } from '../errors.ts';
-import { recursionMisses } from './bpf-syscall.ts';
+import { recursionMisses, runSyscallProgram } from './bpf-syscall.ts';
 import { systemError } from './errno.ts';
 import { createHandle } from './handles.ts';
 import { keepDebugMessages, libbpf, takeLog } from './libbpf-native.ts';
@@ -20,6 +20,8 @@ export interface BpfProgram {
   instructions(): DataView;
   /** After load(). */
   fd(): number;
+  /** Runs a program of type syscall once. After load(). */
+  runOnce(): void;
   /** Runs that the kernel skipped because the program was already running on that CPU. */
   recursionMisses(): bigint;
 }
@@ -51,6 +53,8 @@ export interface BpfObject {
   log(): string;
   /** Throws VerifierError (SKBSPAN_VERIFIER), or SKBSPAN_PERMISSION, SKBSPAN_BPF. */
   load(): void;
+  /** load() on another thread; false: it failed, and only load() of an object opened anew tells why. */
+  loadSilently(): Promise<boolean>;
   /** Frees the object; loaded programs live on as long as their links. Idempotent. */
   close(): void;
 }
@@ -107,6 +111,9 @@ const createProgram = (pointer: bigint, assertOpen: () => void): BpfProgram => {
       return new DataView(koffi.view(native.programInstructions(pointer), bytes));
     },
     fd,
+    runOnce: () => {
+      runSyscallProgram(fd());
+    },
     recursionMisses: () => recursionMisses(fd()),
   };
 };
@@ -243,6 +250,11 @@ export const openBpfObject = (
       written += log;
       if (result < 0) throw verifierError(log) ?? failure(`loading ${path}`, -result, log);
       loaded = true;
+    },
+    async loadSilently() {
+      assertOpen();
+      loaded = (await native.loadSilently(object)) >= 0;
+      return loaded;
     },
     close: () => {
       handle.close();

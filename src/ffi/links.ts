@@ -72,7 +72,8 @@ export const attachKprobeAsync = async (
 ): Promise<BpfLink> => linkPerfEvent(program, attachment, await openKprobeEventAsync(attachment));
 
 export interface KprobeMultiAttachment {
-  readonly addresses: readonly bigint[];
+  /** Functions; the kernel looks them up, quicker than kallsyms can be read. */
+  readonly names: readonly string[];
   readonly cookies: readonly bigint[];
   readonly retprobe: boolean;
   readonly session?: boolean;
@@ -83,9 +84,9 @@ export const attachKprobeMulti = (
   program: Attachable,
   attachment: KprobeMultiAttachment,
 ): BpfLink => {
-  const { addresses, cookies, retprobe, session = false } = attachment;
-  const fd = createMultiLink({ programFd: program.fd(), addresses, cookies, retprobe, session });
-  return createLink(`link ${program.name} on ${addresses.length} functions`, fd);
+  const { names, cookies, retprobe, session = false } = attachment;
+  const fd = createMultiLink({ programFd: program.fd(), names, cookies, retprobe, session });
+  return createLink(`link ${program.name} on ${names.length} functions`, fd);
 };
 
 const rawTracepoint = /^raw_tp\/(\w+)$/;

@@ -59,6 +59,28 @@ const createClassifier = (btf: Btf, architecture: string): ((id: number) => numb
   };
 };
 
+/** In which registers a prototype takes its skb and sock; undefined: no skb. */
+const skbArguments = (
+  btf: Btf,
+  proto: number,
+  classify: (id: number) => number,
+): Omit<SkbFunction, 'name'> | undefined => {
+  const params = btf.elementCount(proto);
+  let skbArg = 0;
+  let secondSkbArg = 0;
+  let sockArg = 0;
+  for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
+    const what = classify(btf.elementType(proto, i));
+    if ((what & isSkb) !== 0) {
+      if (skbArg === 0) skbArg = register;
+      else if (secondSkbArg === 0) secondSkbArg = register;
+    } else if ((what & isSock) !== 0 && sockArg === 0) sockArg = register;
+    register += what & registerMask;
+  }
+  if (skbArg === 0) return undefined;
+  return { skbArg, sockArg, ...(secondSkbArg === 0 ? {} : { secondSkbArg }) };
+};
+
 /** Every function of this BTF (not of its base) with an sk_buff pointer, const or not, in one of its first five registers. */
 export const skbFunctions = (
   btf: Btf,
@@ -66,24 +88,15 @@ export const skbFunctions = (
 ): readonly SkbFunction[] => {
   const classify = createClassifier(btf, architecture);
   const functions: SkbFunction[] = [];
-  for (let id = btf.firstId; id < btf.endId; id++) {
-    if (btf.kind(id) !== kinds.func) continue;
-    const proto = btf.sizeOrType(id);
-    const params = btf.elementCount(proto);
-    let skbArg = 0;
-    let secondSkbArg = 0;
-    let sockArg = 0;
-    for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
-      const what = classify(btf.elementType(proto, i));
-      if ((what & isSkb) !== 0) {
-        if (skbArg === 0) skbArg = register;
-        else if (secondSkbArg === 0) secondSkbArg = register;
-      } else if ((what & isSock) !== 0 && sockArg === 0) sockArg = register;
-      register += what & registerMask;
-    }
-    if (skbArg === 0) continue;
-    const second = secondSkbArg === 0 ? {} : { secondSkbArg };
-    functions.push({ name: btf.name(id), skbArg, sockArg, ...second });
+  // Functions share prototypes: three of them one, on the average. 1: it takes no skb.
+  const seen = new Uint8Array(btf.endId);
+  const { ids, refers } = btf.ofKind(kinds.func);
+  for (let i = 0; i < ids.length; i++) {
+    const proto = refers[i] ?? 0;
+    if (seen[proto] === 1) continue;
+    const found = skbArguments(btf, proto, classify);
+    if (found === undefined) seen[proto] = 1;
+    else functions.push({ name: btf.name(ids[i] ?? 0), ...found });
   }
   return functions;
 };

@@ -1,11 +1,11 @@
 import { type Btf, kinds } from './btf.ts';
 
-/** The id of the first own type of this kind and name. */
+/** The id of the first own type of this name and of one of these kinds, the first kind first. */
 export const findType = (btf: Btf, name: string, ...wanted: number[]): number | undefined => {
   const offset = btf.offsetOf(name);
   if (offset === undefined) return undefined;
-  for (let id = btf.firstId; id < btf.endId; id++)
-    if (btf.nameOffset(id) === offset && wanted.includes(btf.kind(id))) return id;
+  for (const kind of wanted)
+    for (const id of btf.ofKind(kind).ids) if (btf.nameOffset(id) === offset) return id;
   return undefined;
 };
 

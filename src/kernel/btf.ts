@@ -32,29 +32,10 @@ export const kinds = {
 
 export type Kind = (typeof kinds)[keyof typeof kinds];
 
-/** Bytes after the common 12 of a type: [fixed, per element]. Index: kind. */
-const extraBytes: readonly (readonly [number, number])[] = [
-  [0, 0], // void
-  [4, 0], // int
-  [0, 0],
-  [12, 0], // array
-  [0, 12], // struct
-  [0, 12], // union
-  [0, 8], // enum
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 8], // function prototype
-  [4, 0], // variable
-  [0, 12], // data section
-  [0, 0],
-  [4, 0], // declaration tag
-  [0, 0],
-  [0, 12], // enum64
-];
+/** Words after the common three of a type that are there once. Index: kind. */
+const fixedWords = [0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0] as const;
+/** Words of each of a type's elements: members, parameters, values, variables. Index: kind. */
+const elementWords = [0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3] as const;
 
 /** One element of a struct, enum or prototype: name and the two words after it (their meaning depends on the kind). */
 export interface Element {
@@ -70,6 +51,8 @@ export interface Btf {
   readonly endId: number;
   readonly base: Btf | undefined;
   kind(id: number): number;
+  /** The own types of a kind, in order: their ids, and sizeOrType of each. */
+  ofKind(kind: number): { readonly ids: Uint32Array; readonly refers: Uint32Array };
   name(id: number): string;
   /** Offset of the type's name: the same offset is the same name, for strings are kept once. */
   nameOffset(id: number): number;
@@ -96,45 +79,54 @@ const malformed = (name: string, what: string): SkbspanError =>
   });
 
 const headerBytes = 24;
-const commonBytes = 12;
+const commonWords = 3;
 const magic = 0xeb9f;
 
-/** Finds where each type begins, and of which kind it is. */
-const indexTypes = (words: DataView, start: number, end: number, name: string) => {
-  // A type takes 12 bytes or more: an upper bound for their number.
-  const most = Math.floor((end - start) / commonBytes);
+/** Finds at which word each type begins, and of which kind it is. */
+const indexTypes = (words: Uint32Array, name: string) => {
+  // A type takes three words or more: an upper bound for their number.
+  const most = Math.floor(words.length / commonWords);
   const offsets = new Uint32Array(most);
   const kindOf = new Uint8Array(most);
   let count = 0;
-  let at = start;
-  while (at < end) {
-    if (at + commonBytes > end) throw malformed(name, 'the last type is cut off');
-    const info = words.getUint32(at + 4, true);
+  let at = 0;
+  while (at < words.length) {
+    if (at + commonWords > words.length) throw malformed(name, 'the last type is cut off');
+    const info = words[at + 1] ?? 0;
     const kind = (info >>> 24) & 0x1f;
-    const extra = extraBytes[kind];
-    if (extra === undefined || kind === kinds.void)
+    if (kind === kinds.void || kind >= fixedWords.length)
       throw malformed(name, `type ${count + 1} is of unknown kind ${kind}`);
     offsets[count] = at;
     kindOf[count++] = kind;
-    at += commonBytes + extra[0] + extra[1] * (info & 0xffff);
+    at += commonWords + (fixedWords[kind] ?? 0) + (elementWords[kind] ?? 0) * (info & 0xffff);
   }
-  if (at !== end) throw malformed(name, 'the last type is cut off');
+  if (at !== words.length) throw malformed(name, 'the last type is cut off');
   return { offsets: offsets.slice(0, count), kindOf: kindOf.slice(0, count) };
+};
+
+/** Words of a section, copied if it is not aligned. */
+const wordsOf = (bytes: Uint8Array, offset: number, length: number): Uint32Array => {
+  const start = bytes.byteOffset + offset;
+  return start % 4 === 0
+    ? new Uint32Array(bytes.buffer, start, length >>> 2)
+    : new Uint32Array(bytes.slice(offset, offset + length).buffer, 0, length >>> 2);
 };
 
 /** Parses raw BTF (little endian). `base` is vmlinux for a module's. Throws SKBSPAN_BTF on anything malformed. */
 export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf => {
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < headerBytes || words.getUint16(0, true) !== magic)
+  const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < headerBytes || head.getUint16(0, true) !== magic)
     throw malformed(name, 'it does not begin with the BTF magic');
-  const header = (offset: number) => words.getUint32(offset, true);
+  const header = (offset: number) => head.getUint32(offset, true);
   const headerEnd = header(4);
   const [typeOffset, typeBytes] = [headerEnd + header(8), header(12)];
   const [stringOffset, stringBytes] = [headerEnd + header(16), header(20)];
   if (typeOffset + typeBytes > bytes.length || stringOffset + stringBytes > bytes.length)
     throw malformed(name, 'its sections are longer than the file');
+  if (typeBytes % 4 !== 0) throw malformed(name, 'the last type is cut off');
 
-  const { offsets, kindOf } = indexTypes(words, typeOffset, typeOffset + typeBytes, name);
+  const words = wordsOf(bytes, typeOffset, typeBytes);
+  const { offsets, kindOf } = indexTypes(words, name);
   const firstId = base?.endId ?? 1;
   const endId = firstId + offsets.length;
   const firstString = base?.stringsEnd ?? 0;
@@ -146,16 +138,13 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     const end = strings.indexOf(0, start);
     return end < 0 ? '' : strings.toString('latin1', start, end);
   };
-  /** Where one of our own types begins; 0: not ours. */
-  const own = (id: number): number => (id >= firstId ? (offsets[id - firstId] ?? 0) : 0);
-  const info = (id: number): number => words.getUint32(own(id) + 4, true);
-  /** Bytes of one element; nothing that has elements has other words before them. */
-  const elementBytes = (id: number): number => {
-    const kind = kindOf[id - firstId];
-    return kind === kinds.funcProto || kind === kinds.enum ? 8 : 12;
-  };
-  const elementsAt = (id: number, index: number): number =>
-    own(id) + commonBytes + elementBytes(id) * index;
+  const isOwn = (id: number): boolean => id >= firstId && id < endId;
+  /** Word `index` of one of our own types. */
+  const word = (id: number, index: number): number =>
+    words[(offsets[id - firstId] ?? 0) + index] ?? 0;
+  /** Nothing that has elements has other words before them. */
+  const elementAt = (id: number, index: number): number =>
+    commonWords + (elementWords[kindOf[id - firstId] ?? 0] ?? 0) * index;
 
   return {
     firstId,
@@ -164,9 +153,19 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     stringsEnd: firstString + stringBytes,
     string,
     kind: (id) => (id < firstId ? base?.kind(id) : kindOf[id - firstId]) ?? kinds.void,
-    name: (id) => (own(id) === 0 ? (base?.name(id) ?? '') : string(words.getUint32(own(id), true))),
-    nameOffset: (id) =>
-      own(id) === 0 ? (base?.nameOffset(id) ?? 0) : words.getUint32(own(id), true),
+    ofKind(kind) {
+      const ids = new Uint32Array(kindOf.length);
+      const refers = new Uint32Array(kindOf.length);
+      let count = 0;
+      for (let i = 0; i < kindOf.length; i++) {
+        if (kindOf[i] !== kind) continue;
+        ids[count] = firstId + i;
+        refers[count++] = words[(offsets[i] ?? 0) + 2] ?? 0;
+      }
+      return { ids: ids.subarray(0, count), refers: refers.subarray(0, count) };
+    },
+    name: (id) => (isOwn(id) ? string(word(id, 0)) : (base?.name(id) ?? '')),
+    nameOffset: (id) => (isOwn(id) ? word(id, 0) : (base?.nameOffset(id) ?? 0)),
     offsetOf(name) {
       const at = strings.indexOf(`\0${name}\0`, 0, 'latin1');
       // A split BTF's strings begin with a name of its own, not with the empty one.
@@ -174,29 +173,24 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
       if (strings.indexOf(`${name}\0`, 0, 'latin1') === 0) return firstString;
       return base?.offsetOf(name);
     },
-    sizeOrType: (id) =>
-      own(id) === 0 ? (base?.sizeOrType(id) ?? 0) : words.getUint32(own(id) + 8, true),
-    flag: (id) => (own(id) === 0 ? (base?.flag(id) ?? false) : info(id) >>> 31 === 1),
-    elementCount: (id) => (own(id) === 0 ? (base?.elementCount(id) ?? 0) : info(id) & 0xffff),
+    sizeOrType: (id) => (isOwn(id) ? word(id, 2) : (base?.sizeOrType(id) ?? 0)),
+    flag: (id) => (isOwn(id) ? word(id, 1) >>> 31 === 1 : (base?.flag(id) ?? false)),
+    elementCount: (id) => (isOwn(id) ? word(id, 1) & 0xffff : (base?.elementCount(id) ?? 0)),
     element(id, index) {
-      if (own(id) === 0) return base?.element(id, index) ?? { name: '', first: 0, second: 0 };
-      const at = elementsAt(id, index);
+      if (!isOwn(id)) return base?.element(id, index) ?? { name: '', first: 0, second: 0 };
+      const at = elementAt(id, index);
+      const isTriple = elementWords[kindOf[id - firstId] ?? 0] === 3;
       return {
-        name: string(words.getUint32(at, true)),
-        first: words.getUint32(at + 4, true),
-        second: elementBytes(id) === 12 ? words.getUint32(at + 8, true) : 0,
+        name: string(word(id, at)),
+        first: word(id, at + 1),
+        second: isTriple ? word(id, at + 2) : 0,
       };
     },
     elementType: (id, index) =>
-      own(id) === 0
-        ? (base?.elementType(id, index) ?? 0)
-        : words.getUint32(elementsAt(id, index) + 4, true),
+      isOwn(id) ? word(id, elementAt(id, index) + 1) : (base?.elementType(id, index) ?? 0),
     array: (id) =>
-      own(id) === 0
-        ? (base?.array(id) ?? { type: 0, count: 0 })
-        : {
-            type: words.getUint32(own(id) + 12, true),
-            count: words.getUint32(own(id) + 20, true),
-          },
+      isOwn(id)
+        ? { type: word(id, 3), count: word(id, 5) }
+        : (base?.array(id) ?? { type: 0, count: 0 }),
   };
 };

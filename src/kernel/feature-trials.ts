@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import { SkbspanError } from '../errors.ts';
 import {
-  createMultiLinkByName,
+  createMultiLink,
   createPerfLink,
   createRawMap,
   loadRawProgram,
@@ -112,7 +112,15 @@ export const tryMulti = (session: boolean): Finding =>
     withFd(load, (program) => {
       try {
         onTarget((symbol) => {
-          tryLink(() => createMultiLinkByName(program, symbol, session));
+          tryLink(() =>
+            createMultiLink({
+              programFd: program,
+              names: [symbol],
+              cookies: [],
+              retprobe: false,
+              session,
+            }),
+          );
         });
       } catch (error) {
         const meaning = refusedLink(error, session);

@@ -120,6 +120,14 @@ export const parseKallsyms = (text: Uint8Array): Kallsyms => {
   };
 };
 
+/** The address of the first function of the kernel itself with this name: for a few names, by the quickest search there is. */
+export const findFunction = (text: Buffer, name: string): bigint | undefined => {
+  const nameStart = text.indexOf(` ${name}\n`, 0, 'latin1') + 1;
+  const start = nameStart - nameAt;
+  if (start < 0 || !isFunctionLine(text, start)) return undefined;
+  return kernelHalf + BigInt(readAddress(text, start));
+};
+
 const path = '/proc/kallsyms';
 
 const unreadable = (cause: unknown): SkbspanError =>

@@ -23,6 +23,7 @@ export interface FoundLine {
 }
 
 const newline = 0x0a;
+const space = 0x20;
 const hashBits = 16;
 const hashSeed = 0x811c9dc5;
 const hashPrime = 0x01000193;
@@ -46,28 +47,29 @@ export const scanNames = (
   for (const name of wanted) seen[hashOf(name)] = 1;
   const { length } = text;
   for (let start = 0; start < length;) {
-    const skip = isWanted !== undefined && !isWanted(text, start);
     let at = start + nameAt;
+    if (isWanted !== undefined && !isWanted(text, start)) {
+      // By hand: a call of indexOf for each line takes longer than looking at its bytes. A line without the space before
+      // its name may be too short to have one.
+      if (text[at - 1] !== space) at = start;
+      while (at < length && text[at] !== newline) at++;
+      start = at + 1;
+      continue;
+    }
     let hash = hashSeed;
     let byte = text[at] ?? newline;
-    if (!skip) {
-      while (byte !== newline && byte !== separator) {
-        hash = Math.imul(hash ^ byte, hashPrime);
-        byte = text[++at] ?? newline;
-      }
+    while (byte !== newline && byte !== separator) {
+      hash = Math.imul(hash ^ byte, hashPrime);
+      byte = text[++at] ?? newline;
     }
     const nameEnd = at;
-    let end = at;
-    if (byte !== newline || skip) {
-      end = text.indexOf(newline, skip ? start : at);
-      if (end < 0) end = length;
-    }
-    if (!skip && seen[fold(hash)] === 1) {
+    while (at < length && text[at] !== newline) at++;
+    if (seen[fold(hash)] === 1) {
       const name = bytes.toString('latin1', start + nameAt, nameEnd);
       if (wanted.has(name)) {
-        onFound({ name, start, rest: bytes.toString('latin1', Math.min(nameEnd + 1, end), end) });
+        onFound({ name, start, rest: bytes.toString('latin1', Math.min(nameEnd + 1, at), at) });
       }
     }
-    start = end + 1;
+    start = at + 1;
   }
 };

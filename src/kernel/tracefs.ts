@@ -22,40 +22,34 @@ export const needTracefs = (): string | undefined => {
   return findTracefs();
 };
 
-/** A list of functions by name and module. */
-export interface FunctionList {
-  /** `module` undefined: the kernel itself. */
-  has(name: string, module?: string): boolean;
-}
+/** Functions by name: the module of each that bears it, '' for the kernel itself. */
+export type FunctionList = ReadonlyMap<string, readonly string[]>;
 
 const space = 0x20;
 
 /** Which of the wanted functions are among lines of `name` or `name [module]`. */
 export const parseFunctionList = (text: Uint8Array, wanted: ReadonlySet<string>): FunctionList => {
-  const functions = new Set<string>();
+  const modules = new Map<string, string[]>();
   scanNames(text, { nameAt: 0, separator: space }, wanted, ({ name, rest }) => {
-    functions.add(rest === '' ? name : `${name} ${rest}`);
+    const known = modules.get(name);
+    const module = rest.slice(1, -1);
+    if (known === undefined) modules.set(name, [module]);
+    else known.push(module);
   });
-  return {
-    has: (name, module) => functions.has(module === undefined ? name : `${name} [${module}]`),
-  };
+  return modules;
 };
 
 /** Several times what the largest distribution kernels have. */
 const mostBytes = 32 * 2 ** 20;
 
-/** Which of these functions ftrace, and so kprobe-multi, can attach to; undefined if the kernel does not tell. */
-export const attachableFunctions = async (
-  wanted: ReadonlySet<string>,
-): Promise<FunctionList | undefined> => {
+/**
+ * The text of the list of functions that ftrace, and so kprobe-multi, can attach to, for parseFunctionList; undefined if the
+ * kernel does not tell. It is read on another thread.
+ */
+export const readAttachableFunctions = async (): Promise<Uint8Array | undefined> => {
   const folder = needTracefs();
   if (folder === undefined) return undefined;
-  try {
-    const text = await readKernelFile(`${folder}/available_filter_functions`, mostBytes);
-    return parseFunctionList(text, wanted);
-  } catch {
-    return undefined;
-  }
+  return readKernelFile(`${folder}/available_filter_functions`, mostBytes).catch(() => undefined);
 };
 
 /** Parses lines of `0xffffffff81000000-0xffffffff81000010\tname` (debugfs' kprobes/blacklist). */

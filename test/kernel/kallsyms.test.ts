@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { SkbspanError } from '../../src/errors.ts';
-import { findFunctions, parseKallsyms } from '../../src/kernel/kallsyms.ts';
+import { findFunction, findFunctions, parseKallsyms } from '../../src/kernel/kallsyms.ts';
 
 const text = `0000000000000000 A fixed_percpu_data
 ffffffff81000000 T _text
@@ -66,6 +66,14 @@ test('a name finds all its functions, and nothing else', () => {
     ]),
   );
   assert.equal(parseKallsyms(Buffer.from(text)).size, 10);
+});
+
+test('one function is found by a search', () => {
+  const find = (name: string): bigint | undefined => findFunction(Buffer.from(text), name);
+  assert.equal(find('ip_rcv'), 0xffffffff81000200n);
+  assert.equal(find('dup'), 0xffffffff81000100n);
+  for (const name of ['nf_b', 'rcv', 'a_variable', 'fixed_percpu_data', 'absent'])
+    assert.equal(find(name), undefined);
 });
 
 test('hidden addresses are an error with advice', () => {
