@@ -148,6 +148,7 @@ async function runOnHost(): Promise<void> {
     kernel: '6.12',
     script: 'node bench/vm.ts --guest',
     timeoutMs: TIMEOUT_MS,
+    parallel: true,
     onOutput: (chunk) => process.stderr.write(chunk),
   });
   const text = machine.files.get('bench.json')?.toString();

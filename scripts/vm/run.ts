@@ -1,10 +1,11 @@
 // Runs a shell command inside a Debian kernel in QEMU and shows its output as it comes:
 //
-//   node scripts/vm/run.ts [--results DIR] [--timeout SECONDS] [--memory MB] [--log] 6.1|6.12|7.2 -- 'command'
+//   node scripts/vm/run.ts [--results DIR] [--timeout SECONDS] [--memory MB] [--log] [--parallel] 6.1|6.12|7.2 -- 'command'
 //
 // The command runs as root in /skbspan, a copy of this checkout with its packages, with Node, ip, nft, tcpdump, iperf3,
 // curl, bpftool, tc, pwru and busybox at hand, and tracefs, debugfs and bpffs mounted. Files that it writes to /results
-// come back into DIR (default .cache/vm/results, emptied first). --log shows the kernel's console afterwards. Exits with
+// come back into DIR (default .cache/vm/results, emptied first). --log shows the kernel's console afterwards. --parallel
+// emulates the CPUs at the same time (machine.ts says what is wrong with that). Exits with
 // the command's status, or 1 if the machine failed.
 //
 //   node scripts/vm/run.ts 6.12 -- 'uname -r; node --version; ip -br addr | tee /results/addr'
@@ -21,6 +22,7 @@ const { values, positionals } = parseArgs({
     timeout: { type: 'string', default: '600' },
     memory: { type: 'string', default: '2048' },
     log: { type: 'boolean', default: false },
+    parallel: { type: 'boolean', default: false },
   },
 });
 const [name, ...command] = positionals;
@@ -42,6 +44,7 @@ try {
     script: command.join(' '),
     timeoutMs: Number(values.timeout) * 1000,
     memoryMb: Number(values.memory),
+    parallel: values.parallel,
     signal: off.signal,
     onOutput: (chunk) => process.stdout.write(chunk),
   });
