@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 const examples = `
@@ -8,6 +9,7 @@ Examples:
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
+  skbspan trace --pcapng - --format none | wireshark -k -i -
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
 
@@ -16,9 +18,7 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  program
-    .command('trace')
-    .description('follow packets and show the path of each')
+  addPcapngOptions(program.command('trace').description('follow packets and show the path of each'))
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
     .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
     .option(
