@@ -9,7 +9,8 @@ Examples:
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
-  skbspan trace --pcapng - --format none | wireshark -k -i -
+  skbspan trace --pcapng - | wireshark -k -i -      live in Wireshark
+  skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop   a recording, for skbspan convert
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
 

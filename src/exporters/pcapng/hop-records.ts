@@ -7,7 +7,6 @@
  * their own. Each record says which of how many of its path it is, so that whoever reads knows when a path is whole.
  */
 import type { Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
-import { linkType } from './blocks.ts';
 import type { FilePacket } from './file-section.ts';
 import {
   callComment,
@@ -17,7 +16,7 @@ import {
   packetComment,
   pathComment,
 } from './hop-comments.ts';
-import { type Frame, frameOf } from './link-frame.ts';
+import { blankFrame, frameOf } from './link-frame.ts';
 import { packetFlags, pathClock, processOf, queueOf } from './path-frames.ts';
 
 interface Moment {
@@ -27,14 +26,6 @@ interface Moment {
   /** Of the sight or call in its life. */
   readonly index: number;
 }
-
-const nothingSeen: Frame = {
-  linkType: linkType.raw,
-  data: [],
-  originalLength: 0,
-  skipped: 0,
-  hasHeaders: false,
-};
 
 /** A life's records by time; at the same time a sight before a call, and the end last. */
 function momentsOf(life: Life, at: number): Moment[] {
@@ -94,8 +85,10 @@ export function hopRecords(path: PacketPath): FilePacket[] {
     const at = sightAt(life, moment, latest[moment.life] ?? -1);
     if (at >= 0) latest[moment.life] = at;
     const sight = life.packets[at];
-    const frame = frames[moment.life]?.[at] ?? nothingSeen;
-    const { name, description, comment, length } = describeMoment(moment, life, frame, place);
+    const known = frames[moment.life]?.[at];
+    const described = describeMoment(moment, life, known?.skipped ?? 0, place);
+    const { name, description, comment } = described;
+    const frame = known ?? blankFrame(described.length);
     const comments = [comment];
     if (number === 0) comments.push(pathComment(path), ...path.losses.map(lossComment));
     if (begun[moment.life] === 0) {
@@ -109,7 +102,7 @@ export function hopRecords(path: PacketPath): FilePacket[] {
       timeHigh: clock.high(moment.offsetNs),
       timeLow: clock.low(moment.offsetNs),
       data: frame.data,
-      originalLength: frame === nothingSeen ? length : frame.originalLength,
+      originalLength: frame.originalLength,
       comments,
       flags: packetFlags(path, sight),
       packetId,
@@ -128,7 +121,7 @@ interface Described {
   readonly length: number;
 }
 
-function describeMoment(moment: Moment, life: Life, frame: Frame, place: string): Described {
+function describeMoment(moment: Moment, life: Life, skipped: number, place: string): Described {
   const { what, index } = moment;
   const call = what === 'call' ? life.calls[index] : undefined;
   if (call !== undefined) {
@@ -147,7 +140,7 @@ function describeMoment(moment: Moment, life: Life, frame: Frame, place: string)
     return {
       name: 'packet',
       description: 'headers as first seen, or changed',
-      comment: packetComment(sight, index, frame.skipped, place),
+      comment: packetComment(sight, index, skipped, place),
       length: sight.len,
     };
   }

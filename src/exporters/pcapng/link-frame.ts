@@ -91,6 +91,15 @@ export function frameOf(sight: PacketSight): Frame {
   };
 }
 
+/** For a packet of `length` bytes of which nothing was seen: a cooked header that says nothing. */
+export const blankFrame = (length: number): Frame => ({
+  linkType: linkType.cooked,
+  data: [blankHeader],
+  originalLength: length + COOKED_BYTES,
+  skipped: 0,
+  hasHeaders: false,
+});
+
 /** The sight's bytes from `skipped` on, out of a frame that frameOf made; undefined if it is too short for that. */
 export function unframe(
   type: number,
@@ -111,11 +120,15 @@ export function unframe(
 const tag = ({ tci, protocol }: NonNullable<PacketSight['vlan']>): Uint8Array =>
   Uint8Array.of(protocol >> 8, protocol & 0xff, tci >> 8, tci & 0xff);
 
+interface CookedFacts extends Pick<PacketSight, 'protocol' | 'packetType'> {
+  readonly device: { readonly ifindex: number };
+}
+
 /**
  * LINKTYPE_LINUX_SLL2: protocol be16, 0 be16, ifindex be32, ARPHRD be16, packet type u8, address bytes u8, address[8].
  * What the device's own link layer is, nobody told: "none".
  */
-function cookedHeader({ protocol, device, packetType }: PacketSight): Uint8Array {
+function cookedHeader({ protocol, device, packetType }: CookedFacts): Uint8Array {
   const header = Buffer.alloc(COOKED_BYTES);
   header.writeUInt16BE(protocol, 0);
   header.writeUInt32BE(device.ifindex, 4);
@@ -123,3 +136,5 @@ function cookedHeader({ protocol, device, packetType }: PacketSight): Uint8Array
   header[10] = packetType;
   return header;
 }
+
+const blankHeader = cookedHeader({ protocol: 0, device: { ifindex: 0 }, packetType: 0 });

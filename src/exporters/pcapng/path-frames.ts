@@ -10,8 +10,7 @@ import type { Device, Life, PacketPath, PacketSight } from '../../event/packet-p
 import { place } from '../text/format.ts';
 import type { AddressName, FilePacket } from './file-section.ts';
 import { addressBytes } from './address-bytes.ts';
-import { linkType } from './blocks.ts';
-import { type Frame, frameOf } from './link-frame.ts';
+import { blankFrame, type Frame, frameOf } from './link-frame.ts';
 import { pathComments } from './path-comments.ts';
 
 const direction = { inbound: 1, outbound: 2 } as const;
@@ -132,20 +131,20 @@ export function pathFrames(
 ): { readonly offsetNs: number; readonly packet: FilePacket }[] {
   const clock = pathClock(path);
   return choose(path).map((shown) => {
-    const { life, sight, frame } = shown;
+    const { life, sight } = shown;
+    const frame = shown.frame ?? blankFrame(life.calls[0]?.len ?? 0);
     const device = deviceOf(shown);
     const offsetNs = Math.round(sight?.offsetNs ?? life.offsetNs);
-    const length = life.calls[0]?.len ?? 0;
     return {
       offsetNs,
       packet: {
         interfaceName: (device === undefined ? '' : place(device)) || 'nowhere',
         interfaceDescription: device === undefined ? 'no device seen' : describeDevice(device),
-        linkType: frame?.linkType ?? linkType.raw,
+        linkType: frame.linkType,
         timeHigh: clock.high(offsetNs),
         timeLow: clock.low(offsetNs),
-        data: frame?.data ?? [],
-        originalLength: frame?.originalLength ?? length,
+        data: frame.data,
+        originalLength: frame.originalLength,
         comments: pathComments(path, life),
         flags: packetFlags(path, sight),
         packetId: BigInt(path.id),

@@ -68,8 +68,8 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
   async function record(path: PacketPath): Promise<number> {
     const records = hopRecords(path);
     if (!records.every(isWritable)) return 1;
-    for (const packet of records) writer.packet(packet);
     await writer.settle();
+    for (const packet of records) writer.packet(packet);
     return 0;
   }
 
@@ -80,9 +80,9 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
         lost++;
         continue;
       }
+      await writer.settle();
       if (sender !== undefined) writer.name(sender);
       writer.packet(packet);
-      await writer.settle();
     }
     return lost;
   }

@@ -38,7 +38,7 @@ export interface PcapngWriter {
   packet(packet: FilePacket): void;
   /** To memory, once per address and file. */
   name(entry: AddressName): void;
-  /** Call it between paths: writes out what has gathered, begins the next file if it is time. Throws SKBSPAN_OUTPUT. */
+  /** Call it before each path: writes out what has gathered, begins the next file if it is time. Throws SKBSPAN_OUTPUT. */
   settle(): Promise<void>;
   /** Everything gathered goes out. Throws SKBSPAN_OUTPUT. */
   flush(): Promise<void>;
