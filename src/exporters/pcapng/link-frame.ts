@@ -30,6 +30,7 @@ const ETHERNET_BYTES = 14;
 const ADDRESSES_BYTES = 12;
 const TAG_BYTES = 4;
 const COOKED_BYTES = 20;
+const LENGTH_MAX = 0xffff_ffff - COOKED_BYTES;
 const ARPHRD_NONE = 0xfffe;
 const etherType = { ipv4: 0x0800, ipv6: 0x86dd } as const;
 
@@ -56,8 +57,12 @@ function ipOffset({ bytes, networkOffset, protocol }: PacketSight): number {
   return isMadeHere && (version === 4 || version === 6) ? at : -1;
 }
 
+/** The kernel's number is believed as far as the field for it goes: an skb of more than 4 GB there is not. */
+const lengthOf = ({ len, bytes }: PacketSight): number =>
+  Math.max(Math.min(len, LENGTH_MAX), bytes.length);
+
 export function frameOf(sight: PacketSight): Frame {
-  const { bytes, len, vlan } = sight;
+  const { bytes, vlan } = sight;
   if (isEthernet(sight)) {
     const more = vlan === undefined ? 0 : TAG_BYTES;
     return {
@@ -66,7 +71,7 @@ export function frameOf(sight: PacketSight): Frame {
         vlan === undefined
           ? [bytes]
           : [bytes.subarray(0, ADDRESSES_BYTES), tag(vlan), bytes.subarray(ADDRESSES_BYTES)],
-      originalLength: Math.max(len, bytes.length) + more,
+      originalLength: lengthOf(sight) + more,
       skipped: 0,
       hasHeaders: true,
     };
@@ -76,7 +81,7 @@ export function frameOf(sight: PacketSight): Frame {
     return {
       linkType: linkType.raw,
       data: [bytes.subarray(ip)],
-      originalLength: Math.max(len, bytes.length) - ip,
+      originalLength: lengthOf(sight) - ip,
       skipped: ip,
       hasHeaders: true,
     };
@@ -85,7 +90,7 @@ export function frameOf(sight: PacketSight): Frame {
   return {
     linkType: linkType.cooked,
     data: [cookedHeader(sight), bytes.subarray(skipped)],
-    originalLength: Math.max(len, bytes.length) - skipped + COOKED_BYTES,
+    originalLength: lengthOf(sight) - skipped + COOKED_BYTES,
     skipped,
     hasHeaders: sight.networkOffset !== undefined && sight.protocol !== 0,
   };
@@ -95,7 +100,7 @@ export function frameOf(sight: PacketSight): Frame {
 export const blankFrame = (length: number): Frame => ({
   linkType: linkType.cooked,
   data: [blankHeader],
-  originalLength: length + COOKED_BYTES,
+  originalLength: Math.min(length, LENGTH_MAX) + COOKED_BYTES,
   skipped: 0,
   hasHeaders: false,
 });

@@ -79,6 +79,7 @@ function sentence(
   path: PacketPath,
   calls: readonly { readonly call: Call }[],
   names: readonly string[],
+  isSegmented: boolean,
 ): string {
   const ids = path.lives.map((life) => life.id);
   return [
@@ -87,6 +88,7 @@ function sentence(
     places(calls).slice(0, LIST_MAX).join(' -> '),
     path.lives.length === 1 ? '' : counted(path.lives.length, 'life').replace('lifes', 'lives'),
     names.length === 0 ? '' : `renamed: ${names.slice(0, LIST_MAX).join(' => ')}`,
+    isSegmented ? 'cut into segments, which stand for themselves' : '',
     endText(path),
     path.losses.length === 0
       ? ''
@@ -174,11 +176,11 @@ function callLines(
   return text;
 }
 
-/** The comments of the frame that shows `life` of `path`. */
-export function pathComments(path: PacketPath, life: Life): string[] {
+/** The comments of the frame that shows `life` of `path`; `isSegmented`: it was replaced by its segments. */
+export function pathComments(path: PacketPath, life: Life, isSegmented: boolean): string[] {
   const calls = callsInOrder(path);
   const names = renamings(path);
-  const comments = [sentence(path, calls, names), words(path, life, calls, names)];
+  const comments = [sentence(path, calls, names, isSegmented), words(path, life, calls, names)];
   if (calls.length > 0) comments.push(callLines(calls, life));
   return comments;
 }

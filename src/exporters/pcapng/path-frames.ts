@@ -3,8 +3,10 @@
  *
  * A life gives a frame by its first sight that has headers, unless it was made from a life whose frame is the same from the
  * network header on: the clone that a sniffer gets would look like a retransmission. What a clone for TCP carries is new,
- * because its original has no headers; so each transmission is there once, and a true retransmission, too. A path in
- * which no headers were seen gives one frame with what there is.
+ * because its original has no headers; so each transmission is there once, and a true retransmission, too.
+ *
+ * A big packet that the kernel cut into segments (GSO in software) never was on a wire: its segments are, and give frames.
+ * Of the whole there is a frame without bytes then, for its path. So it is with a path in which no headers were seen.
  */
 import type { Device, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
 import { place } from '../text/format.ts';
@@ -46,9 +48,22 @@ function isSameAsAncestor(
   return false;
 }
 
+/** Where the kernel replaces a packet by its segments. */
+const segmenters = /^(?:validate_xmit_skb|ip6?_finish_output_gso)\b/;
+
+function wasSegmented(life: Life, path: PacketPath): boolean {
+  const index = path.lives.indexOf(life);
+  const isBig = life.packets.some(({ gso }) => (gso?.segments ?? 0) > 1);
+  return (
+    path.lives.some(({ parent }) => parent?.operation === 'segment' && parent.life === index) ||
+    (isBig && life.end?.how === 'consumed' && segmenters.test(life.end.location?.func ?? ''))
+  );
+}
+
 function choose(path: PacketPath): Shown[] {
   const shown = new Map<Life, Shown>();
   for (const life of path.lives) {
+    if (wasSegmented(life, path)) continue;
     for (const sight of life.packets) {
       const frame = frameOf(sight);
       if (!frame.hasHeaders) continue;
@@ -59,6 +74,11 @@ function choose(path: PacketPath): Shown[] {
   if (shown.size > 0) return [...shown.values()];
   const [root] = path.lives;
   if (root === undefined) return [];
+  const segmented = path.lives.find((life) => wasSegmented(life, path));
+  if (segmented !== undefined) {
+    const [sight] = segmented.packets;
+    return [{ life: segmented, sight, frame: blankFrame(sight?.len ?? 0) }];
+  }
   const life = path.lives.find(({ packets }) => packets.some(({ bytes }) => bytes.length > 0));
   const sight = life?.packets.find(({ bytes }) => bytes.length > 0) ?? root.packets[0];
   return [{ life: life ?? root, sight, frame: sight === undefined ? undefined : frameOf(sight) }];
@@ -145,7 +165,7 @@ export function pathFrames(
         timeLow: clock.low(offsetNs),
         data: frame.data,
         originalLength: frame.originalLength,
-        comments: pathComments(path, life),
+        comments: pathComments(path, life, wasSegmented(life, path)),
         flags: packetFlags(path, sight),
         packetId: BigInt(path.id),
         queue: queueOf(path, sight),

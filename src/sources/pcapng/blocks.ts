@@ -20,7 +20,7 @@ export interface BlockParser {
 }
 
 /** Nobody writes bigger ones; a length that says so is damage. */
-const BLOCK_BYTES_MAX = 64 * 1024 * 1024;
+const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 const BLOCK_BYTES_MIN = 12;
 const SWAPPED_MAGIC = 0x4d3c2b1a;
 

@@ -32,6 +32,7 @@ export function createRecordingReader(name: string): RecordingReader {
   const parser = createBlockParser();
   const assembler = createPathAssembler();
   let isFirst = true;
+  let head = Buffer.alloc(0);
   let linkTypes: number[] = [];
   let paths: PacketPath[] = [];
   let handed = 0;
@@ -94,16 +95,19 @@ export function createRecordingReader(name: string): RecordingReader {
       return assembler.foreign;
     },
     push(chunk) {
-      if (isFirst && chunk.length > 0) {
+      let bytes = chunk;
+      if (isFirst) {
+        bytes = head = Buffer.concat([head, chunk]);
+        if (head.length < 4) return [];
         isFirst = false;
-        checkMagic(name, chunk);
+        checkMagic(name, head);
       }
-      parser.push(chunk, visit);
+      parser.push(bytes, visit);
       return take();
     },
     salvage: take,
     end() {
-      if (isFirst) throw notOurs(name, 'is empty');
+      if (isFirst) throw notOurs(name, head.length === 0 ? 'is empty' : 'is no pcapng');
       assembler.end();
     },
     statistics() {
@@ -122,9 +126,8 @@ const notOurs = (name: string, what: string, advice?: string): SkbspanError =>
 
 const pcapMagics: readonly number[] = [0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1];
 
-function checkMagic(name: string, chunk: Uint8Array): void {
-  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  const magic = bytes.length < 4 ? -1 : bytes.readUInt32LE(0);
+function checkMagic(name: string, bytes: Buffer): void {
+  const magic = bytes.readUInt32LE(0);
   if (magic === blockType.sectionHeader) return;
   if (pcapMagics.includes(magic)) {
     throw notOurs(name, 'is a pcap file: it has packets, but not what the kernel did with them');

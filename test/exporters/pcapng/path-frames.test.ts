@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Life, PacketPath } from '../../../src/event/packet-path.ts';
 import { nameOfSender, pathFrames } from '../../../src/exporters/pcapng/path-frames.ts';
+import { location } from '../../fixtures/packet-path-parts.ts';
 import {
   droppedPath,
   enterOnlyPath,
@@ -137,4 +138,24 @@ test('the sender of a packet made in a named namespace has its name', () => {
   });
   assert.equal(nameOfSender(droppedPath()), undefined);
   assert.equal(nameOfSender(tcpSegmentPath()), undefined);
+});
+
+test('a packet that was cut into segments has no bytes: they would come twice', () => {
+  const path = tcpSegmentPath();
+  const [original, clone] = path.lives;
+  assert.ok(original !== undefined && clone?.end !== undefined);
+  const end = { ...clone.end, location: location('validate_xmit_skb', 0x10) };
+  const packets = clone.packets.map((sight) => ({ ...sight, gso: { size: 1448, segments: 3 } }));
+  const cut = { ...path, lives: [original, { ...clone, end, packets }] };
+  const [frame, ...more] = pathFrames(cut);
+  assert.deepEqual(more, []);
+  assert.equal(frame?.packet.linkType, 276);
+  assert.match(frame.packet.comments[0] ?? '', /cut into segments, which stand for themselves/);
+  // Where segments are linked, they are the frames.
+  const parent = { life: 1, call: 0, operation: 'segment' } as const;
+  const linked = withClone(cut, 1, { parent, end: clone.end });
+  assert.deepEqual(
+    pathFrames(linked).map(({ packet }) => packet.linkType),
+    [101],
+  );
 });
