@@ -24,7 +24,7 @@ import {
   readLoss,
   readPath,
 } from './read-records.ts';
-import { parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
+import { parseWords, Unreadable } from './read-words.ts';
 
 export interface PathAssembler {
   /** One packet of the file; returns the path that it made whole. */
@@ -94,22 +94,19 @@ export function createPathAssembler(): PathAssembler {
     waiting -= draft.bytes;
   }
 
-  function read(draft: PathDraft, words: Words, linkType: number, data: Uint8Array): void {
-    const life = lifeOf(draft, words.number('life'));
-    switch (words.kind) {
-      case commentKind.call:
-        life.calls.push({ index: words.count('call'), value: reader.call(words) });
-        break;
-      case commentKind.packet:
-        life.packets.push({
-          index: words.count('packet'),
-          value: reader.sight(words, linkType, data),
-        });
-        break;
-      case commentKind.end:
-        if (life.end !== undefined) throw new Unreadable('two ends');
-        life.end = readEnd(words);
-        break;
+  function read(draft: PathDraft, record: string, linkType: number, data: Uint8Array): void {
+    const words = parseWords(record);
+    if (record.startsWith(`${commentKind.call} `)) {
+      const call = reader.call(words);
+      lifeOf(draft, call.life).calls.push(call);
+    } else if (record.startsWith(`${commentKind.packet} `)) {
+      const sight = reader.sight(words, linkType, data);
+      lifeOf(draft, sight.life).packets.push(sight);
+    } else if (record.startsWith(`${commentKind.end} `)) {
+      const end = readEnd(words);
+      const life = lifeOf(draft, end.life);
+      if (life.end !== undefined) throw new Unreadable('two ends');
+      life.end = end.value;
     }
   }
 
@@ -142,15 +139,9 @@ export function createPathAssembler(): PathAssembler {
       return foreign;
     },
     add(comments, linkType, data) {
-      const at = comments.findIndex(isRecord);
-      const record = comments[at];
-      if (record === undefined) {
-        foreign++;
-        return undefined;
-      }
-      const words = parseWords(record);
-      const place = placeOf(words);
-      if (place === undefined) {
+      const record = comments.find((comment) => recordStart.test(comment));
+      const place = record === undefined ? undefined : placeOf(record);
+      if (record === undefined || place === undefined) {
         foreign++;
         return undefined;
       }
@@ -161,7 +152,7 @@ export function createPathAssembler(): PathAssembler {
       draft.bytes += bytes;
       waiting += bytes;
       try {
-        read(draft, words, linkType, data);
+        read(draft, record, linkType, data);
         readHeads(draft, comments);
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
@@ -185,18 +176,14 @@ export function createPathAssembler(): PathAssembler {
 }
 
 const recordStart = /^(?:call|packet|end|begin) /;
-const isRecord = (comment: string): boolean =>
-  recordStart.test(comment) && comment.includes(' trace=');
+const placeForm = /^ trace=([0-9a-f]{32}) rec=\d+\/(\d{1,9})(?: |$)/;
 
-function placeOf(words: Words): { trace: string; total: number } | undefined {
-  try {
-    const trace = words.raw('trace');
-    const [, total = ''] = words.parts('rec', 2);
-    return /^[0-9a-f]{32}$/.test(trace) ? { trace, total: readNumber(total) } : undefined;
-  } catch (error) {
-    if (error instanceof Unreadable) return undefined;
-    throw error;
-  }
+/** Which path a record belongs to, and how many records that has; undefined: it does not say so, it is not ours. */
+function placeOf(record: string): { trace: string; total: number } | undefined {
+  const at = record.lastIndexOf(' trace=');
+  const match = at < 0 ? null : placeForm.exec(record.slice(at));
+  const [, trace, total] = match ?? [];
+  return trace === undefined ? undefined : { trace, total: Number(total) };
 }
 
 function lifeOf(draft: PathDraft, id: number): LifeDraft {

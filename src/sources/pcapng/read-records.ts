@@ -14,7 +14,7 @@ import type {
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
-import { eachWord, readNumber, Unreadable, type Words } from './read-words.ts';
+import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
 
 /** Tasks and devices are few and named often: one object each, as the path builder makes them. */
 const KNOWN_MAX = 65_536;
@@ -29,9 +29,17 @@ function remember<Value>(known: Map<string, Value>, key: string, make: () => Val
   return value;
 }
 
+/** What a record says of itself, and where it belongs. */
+export interface Placed<Value> {
+  /** In its life: among the calls or among the sights. */
+  readonly index: number;
+  readonly life: number;
+  readonly value: Value;
+}
+
 export interface RecordReader {
-  call(words: Words): Call;
-  sight(words: Words, linkType: number, data: Uint8Array): PacketSight;
+  call(words: Words): Placed<Call>;
+  sight(words: Words, linkType: number, data: Uint8Array): Placed<PacketSight>;
 }
 
 export function createRecordReader(): RecordReader {
@@ -39,68 +47,120 @@ export function createRecordReader(): RecordReader {
   const tasks = new Map<string, Task>();
 
   const readDevice = (words: Words): Device => {
-    const key = `${words.raw('inode')} ${words.raw('ifindex')} ${words.raw('mtu')} ${words.raw('dev')} ${words.raw('netns')}`;
-    return remember(devices, key, () => ({
-      netns: words.number('inode'),
-      netnsName: words.text('netns'),
-      ifindex: words.number('ifindex'),
-      name: words.text('dev'),
-      mtu: words.number('mtu'),
-    }));
+    const span = words.span('netns', 'mtu');
+    return remember(devices, span, () => {
+      const device = parseWords(`netns=${span}`, 0);
+      const netnsName = device.text('netns');
+      const netns = device.number('inode');
+      const name = device.text('dev');
+      const ifindex = device.number('ifindex');
+      return { netns, netnsName, ifindex, name, mtu: device.number('mtu') };
+    });
   };
   const readTask = (words: Words): Task => {
+    const span = words.span('task', 'tid');
     const cgroup = words.has('cgroup') ? words.raw('cgroup') : '';
-    const key = `${words.raw('tid')} ${words.raw('pid')} ${cgroup} ${words.raw('task')}`;
-    return remember(tasks, key, () => ({
-      tid: words.number('tid'),
-      tgid: words.number('pid'),
-      comm: words.text('task'),
-      cgroup: cgroup === '' ? 0n : words.bigint('cgroup'),
-    }));
+    return remember(tasks, cgroup === '' ? span : `${span} cgroup=${cgroup}`, () => {
+      const task = parseWords(`task=${span}`, 0);
+      const comm = task.text('task');
+      const tgid = task.number('pid');
+      const tid = task.number('tid');
+      return { tid, tgid, comm, cgroup: parseWords(`cgroup=${cgroup || '0'}`, 0).bigint('cgroup') };
+    });
   };
 
   return {
-    call: (words) => ({
-      func: words.text('func'),
-      module: words.optionalText('module'),
-      kind: words.has('kind') ? words.name('kind', ['function', 'tracepoint']) : 'function',
-      seq: words.number('seq'),
-      offsetNs: words.number('at'),
-      durationNs: words.optionalNumber('dur'),
-      timing: words.has('timing') ? words.name('timing', timings) : 'exit',
-      depth: words.number('depth'),
-      parent: words.has('in') ? readPair(words, 'in') : undefined,
-      cpu: words.number('cpu'),
-      task: readTask(words),
-      device: readDevice(words),
-      len: words.number('len'),
-      mark: words.optionalNumber('mark') ?? 0,
-      protocol: words.number('proto'),
-      returnValue: words.has('ret') ? words.bigint('ret') : undefined,
-      packet: words.number('packet'),
-    }),
-    sight: (words, linkType, data) => ({
-      offsetNs: words.number('at'),
-      seq: words.number('seq'),
-      flow: readFlow(words),
-      len: words.number('len'),
-      bytes: readBytes(words, linkType, data),
-      macOffset: words.optionalNumber('l2'),
-      networkOffset: words.optionalNumber('l3'),
-      transportOffset: words.optionalNumber('l4'),
-      protocol: words.number('proto'),
-      vlan: readVlan(words),
-      queue: words.number('queue'),
-      gso: readGso(words),
-      hash: words.number('hash'),
-      mark: words.optionalNumber('mark') ?? 0,
-      device: readDevice(words),
-      packetType: words.number('type'),
-      socket: words.bigint('sock'),
-    }),
+    call(words) {
+      const func = words.text('func');
+      const module = words.optionalText('module');
+      const kind = words.has('kind') ? words.name('kind', kinds) : 'function';
+      const durationNs = words.optionalNumber('dur');
+      const timing = words.has('timing') ? words.name('timing', timings) : 'exit';
+      const offsetNs = words.number('at');
+      const depth = words.number('depth');
+      const parent = words.has('in') ? readPair(words, 'in') : undefined;
+      const device = readDevice(words);
+      const task = readTask(words);
+      const cpu = words.number('cpu');
+      const len = words.number('len');
+      const mark = words.optionalNumber('mark') ?? 0;
+      const protocol = words.number('proto');
+      const returnValue = words.has('ret') ? words.bigint('ret') : undefined;
+      const seq = words.number('seq');
+      const index = words.count('call');
+      const packet = words.number('packet');
+      return {
+        index,
+        life: words.number('life'),
+        value: {
+          func,
+          module,
+          kind,
+          seq,
+          offsetNs,
+          durationNs,
+          timing,
+          depth,
+          parent,
+          cpu,
+          task,
+          device,
+          len,
+          mark,
+          protocol,
+          returnValue,
+          packet,
+        },
+      };
+    },
+
+    sight(words, linkType, data) {
+      const flow = readFlow(words);
+      const offsetNs = words.number('at');
+      const len = words.number('len');
+      const macOffset = words.optionalNumber('l2');
+      const networkOffset = words.optionalNumber('l3');
+      const transportOffset = words.optionalNumber('l4');
+      const protocol = words.number('proto');
+      const vlan = readVlan(words);
+      const gso = readGso(words);
+      const mark = words.optionalNumber('mark') ?? 0;
+      const queue = words.number('queue');
+      const hash = words.number('hash');
+      const packetType = words.number('type');
+      const device = readDevice(words);
+      const socket = words.bigint('sock');
+      const bytes = readBytes(words, linkType, data, vlan !== undefined);
+      const seq = words.number('seq');
+      const index = words.count('packet');
+      return {
+        index,
+        life: words.number('life'),
+        value: {
+          offsetNs,
+          seq,
+          flow,
+          len,
+          bytes,
+          macOffset,
+          networkOffset,
+          transportOffset,
+          protocol,
+          vlan,
+          queue,
+          gso,
+          hash,
+          mark,
+          device,
+          packetType,
+          socket,
+        },
+      };
+    },
   };
 }
 
+const kinds = ['function', 'tracepoint'] as const;
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
 function readPair(words: Words, key: string): { life: number; call: number } {
@@ -108,8 +168,8 @@ function readPair(words: Words, key: string): { life: number; call: number } {
   return { life: readNumber(life), call: readNumber(call) };
 }
 
-function readBytes(words: Words, linkType: number, data: Uint8Array): Uint8Array {
-  const bytes = unframe(linkType, data, words.has('vlan'));
+function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boolean): Uint8Array {
+  const bytes = unframe(linkType, data, hasTag);
   if (bytes === undefined) throw new Unreadable('frame');
   if (!words.has('skip')) return bytes;
   const hex = words.raw('skip');
@@ -132,25 +192,34 @@ function readGso(words: Words): PacketSight['gso'] {
 /** undefined: the comment names none. */
 export function readFlow(words: Words): Flow | undefined {
   if (!words.has('network')) return undefined;
+  const network = words.name('network', ['ipv4', 'ipv6', 'arp', 'other']);
+  const transport = words.text('transport');
+  const sourceAddress = words.text('src');
+  const sourcePort = words.optionalNumber('sport');
+  const destinationAddress = words.text('dst');
+  const destinationPort = words.optionalNumber('dport');
+  const tcpFlags = words.optionalText('flags');
   return {
-    network: words.name('network', ['ipv4', 'ipv6', 'arp', 'other']),
-    transport: words.text('transport'),
-    sourceAddress: words.text('src'),
-    destinationAddress: words.text('dst'),
-    sourcePort: words.optionalNumber('sport'),
-    destinationPort: words.optionalNumber('dport'),
-    tcpFlags: words.optionalText('flags'),
+    network,
+    transport,
+    sourceAddress,
+    destinationAddress,
+    sourcePort,
+    destinationPort,
+    tcpFlags,
     detail: words.text('info'),
   };
 }
 
-export function readEnd(words: Words): LifeEnd {
+export function readEnd(words: Words): { readonly life: number; readonly value: LifeEnd } {
+  const how = words.name('how', ['dropped', 'consumed', 'released', 'memory', 'reused']);
+  const reason = words.optionalText('reason');
+  const reasonCode = words.optionalNumber('code');
+  const location = readLocation(words);
+  const offsetNs = words.number('at');
   return {
-    offsetNs: words.number('at'),
-    how: words.name('how', ['dropped', 'consumed', 'released', 'memory', 'reused']),
-    reason: words.optionalText('reason'),
-    reasonCode: words.optionalNumber('code'),
-    location: readLocation(words),
+    life: words.number('life'),
+    value: { offsetNs, how, reason, reasonCode, location },
   };
 }
 
@@ -159,8 +228,9 @@ function readLocation(words: Words): CodeLocation | undefined {
   const text = words.text('loc');
   const plus = text.lastIndexOf('+');
   if (plus < 0) throw new Unreadable('loc');
+  const address = words.bigint('addr');
   return {
-    address: words.bigint('addr'),
+    address,
     func: text.slice(0, plus),
     offset: readNumber(text.slice(plus + 1)),
     module: words.optionalText('module'),
@@ -207,16 +277,15 @@ export interface PathHead extends Omit<PacketPath, 'lives' | 'losses' | 'traceId
 }
 
 export function readPath(words: Words): PathHead {
-  return {
-    id: words.number('id'),
-    startTimeNs: words.bigint('start'),
-    durationNs: words.number('dur'),
-    ending: words.name('ending', ['ended', 'idle', 'evicted', 'stopped']),
-    flow: readFlow(words),
-    direction: words.name('dir', ['transmit', 'receive', 'unknown']),
-    lives: words.count('lives'),
-    losses: words.count('losses'),
-  };
+  const id = words.number('id');
+  const durationNs = words.number('dur');
+  const direction = words.name('dir', ['transmit', 'receive', 'unknown']);
+  const ending = words.name('ending', ['ended', 'idle', 'evicted', 'stopped']);
+  const flow = readFlow(words);
+  const lives = words.count('lives');
+  const losses = words.count('losses');
+  const startTimeNs = words.bigint('start');
+  return { id, startTimeNs, durationNs, ending, flow, direction, lives, losses };
 }
 
 export function readLoss(words: Words): PathLoss {
