@@ -11,6 +11,7 @@ export const errorCodes = [
   'SKBSPAN_TRACEFS',
   'SKBSPAN_OUTPUT',
   'SKBSPAN_EXPORT',
+  'SKBSPAN_INPUT',
   'SKBSPAN_INTERNAL',
 ] as const;
 

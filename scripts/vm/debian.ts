@@ -8,6 +8,8 @@ export type Suite = 'bookworm' | 'trixie' | 'sid';
 export interface DebianSuite {
   /** The fields of a package's record, as `apt-cache show` gives them; the first record if there are more. */
   show(name: string): ReadonlyMap<string, string>;
+  /** The package and everything that it depends on, alternatives included. */
+  closure(name: string): string[];
   /** Downloads and unpacks packages below `into`. */
   unpack(names: readonly string[], into: string): void;
 }
@@ -59,6 +61,10 @@ export function openSuite(suite: Suite, cache: string): DebianSuite {
       const record = apt('apt-cache', ['show', name]).split('\n\n')[0] ?? '';
       const fields = record.matchAll(/^([A-Z][\w-]*): *(.*)$/gm);
       return new Map(Array.from(fields, ([, key = '', value = '']) => [key, value]));
+    },
+    closure(name) {
+      const listed = apt('apt-cache', ['depends', '--recurse', '--important', name]);
+      return [...new Set(Array.from(listed.matchAll(/^[a-z0-9]\S*/gm), ([found]) => found))];
     },
     unpack(names, into) {
       const downloads = join(into, '.download');

@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { SkbspanError } from '../errors.ts';
 import { addCheckCommand } from './check.ts';
+import { addConvertCommand } from './convert.ts';
 import { addDemoCommand } from './demo.ts';
 import { addFunctionsCommand } from './functions.ts';
 import { addTraceCommand } from './trace.ts';
@@ -61,6 +62,7 @@ async function main(): Promise<number> {
   addTraceCommand(program, run);
   addCheckCommand(program, run);
   addFunctionsCommand(program, run);
+  addConvertCommand(program, run);
   addDemoCommand(program, run);
 
   try {

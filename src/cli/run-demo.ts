@@ -1,16 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { chooseBackend } from '../collector/tracing.ts';
-import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import type { PacketPath } from '../event/packet-path.ts';
 import { createDemoNetwork, type DemoNetwork, removeLeftovers } from './demo-network.ts';
 import { exchangeTcp, ping, sendUdp } from './demo-traffic.ts';
-import { describeProbes } from './run-trace.ts';
+import { chooseExporters, describeProbes } from './run-trace.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
 import { createStandardOutput } from './standard-output.ts';
 import { createStopRequest, exitInterrupted, type StopRequest } from './stop-request.ts';
 import { formatSummary } from './summary.ts';
-import { terminalText } from './terminal.ts';
 
 const prefix = 'skbspan-demo';
 
@@ -28,6 +26,12 @@ const milestones = [
   '__netif_receive_skb|__netif_receive_skb_core|neigh_resolve_output|nf_hook_slow|skb_clone',
   'kfree_skb_reason|consume_skb|__kfree_skb',
 ].join('|');
+
+export interface DemoOptions {
+  /** The file that the packets are written to. */
+  readonly pcapng: string;
+  readonly color: false | undefined;
+}
 
 /** For what comes after the last packet was sent: acknowledgements, frees. */
 const settleMs = 300;
@@ -51,7 +55,7 @@ function touches(network: DemoNetwork): (path: PacketPath) => boolean {
 async function trace(
   network: DemoNetwork,
   stop: StopRequest,
-  color: false | undefined,
+  { pcapng, color }: DemoOptions,
 ): Promise<number> {
   const stdout = createStandardOutput(process.stdout, {
     limitLines: undefined,
@@ -62,7 +66,16 @@ async function trace(
   let shown = 0;
   const result = await runSession({
     stop,
-    exporters: [createTextExporter({ ...terminalText(color), output: stdout, format: 'tree' })],
+    exporters: await chooseExporters(
+      {
+        format: 'tree',
+        color,
+        jsonFile: undefined,
+        otlp: undefined,
+        pcapng: { file: pcapng, mode: 'path', rotation: undefined },
+      },
+      stdout,
+    ),
     tracing: {
       backend,
       functions: backend === 'kprobe' ? milestones : undefined,
@@ -91,12 +104,13 @@ async function trace(
   if (result === undefined) return exitInterrupted;
   process.stderr.write(formatSummary(result.statistics, result.elapsedMs));
   say(`shown were the ${shown} packets of the demo, not others that this host handled meanwhile`);
+  say(`they are in ${pcapng}, too, for Wireshark: each packet with its path as comments`);
   if (result.broken !== undefined) throw result.broken;
   return 0;
 }
 
 /** Runs `skbspan demo`; resolves with the exit code. */
-export async function runDemo(color: false | undefined): Promise<number> {
+export async function runDemo(options: DemoOptions): Promise<number> {
   const stop = createStopRequest();
   try {
     await removeLeftovers(prefix);
@@ -105,7 +119,7 @@ export async function runDemo(color: false | undefined): Promise<number> {
       say(
         `${network.a.netns} (${network.a.address}) and ${network.b.netns} (${network.b.address}) are joined by a veth pair`,
       );
-      return await trace(network, stop, color);
+      return await trace(network, stop, options);
     } finally {
       await network.remove();
     }

@@ -15,15 +15,27 @@ import type { TraceOptions } from './trace-options.ts';
 import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
-async function chooseExporters(options: TraceOptions, stdout: Writable): Promise<Exporter[]> {
-  const { format, jsonFile, otlp } = options;
+/** What says where paths go. */
+export type OutputOptions = Pick<TraceOptions, 'format' | 'jsonFile' | 'otlp' | 'pcapng' | 'color'>;
+
+export async function chooseExporters(
+  options: OutputOptions,
+  stdout: Writable,
+): Promise<Exporter[]> {
+  const { format, jsonFile, otlp, pcapng } = options;
   const exporters: Exporter[] = [];
-  if (jsonFile !== '-' && format !== 'none') {
+  if (jsonFile !== '-' && pcapng?.file !== '-' && format !== 'none') {
     const text = { ...terminalText(options.color), output: stdout, format };
     exporters.push(createTextExporter(text));
   }
   if (jsonFile !== undefined) {
     exporters.push(createJsonExporter({ output: jsonFile === '-' ? stdout : jsonFile }));
+  }
+  if (pcapng !== undefined) {
+    const { createPcapngExporter } = await import('../exporters/pcapng/pcapng-exporter.ts');
+    const { file, mode, rotation } = pcapng;
+    const to = { output: file === '-' ? stdout : file, version: readVersion() };
+    exporters.push(createPcapngExporter({ ...to, mode, rotation }));
   }
   if (otlp !== undefined) {
     // Imported only when wanted: it is half of all the code that a start would read.

@@ -1,9 +1,10 @@
 import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
 import { parseDuration } from './durations.ts';
+import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags {
+export interface TraceFlags extends PcapngFlags {
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -33,6 +34,8 @@ export interface TraceOptions {
   readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
+  /** `-`: standard output, instead of text. */
+  readonly pcapng: PcapngOptions | undefined;
   /** none: no text at all. */
   readonly format: TextFormat;
   readonly durationMs: number | undefined;
@@ -82,12 +85,17 @@ export function refuse(problems: readonly string[], command: string): void {
   throw new UsageError(problems.join('\n  '), { advice: `See: skbspan ${command} --help` });
 }
 
-/** Checks all of a `trace` command line at once. Throws UsageError with every mistake in it. */
+/**
+ * Checks all of a `trace` command line at once, or of another command with a part of its options. Throws UsageError with
+ * every mistake in it; `more` are mistakes that the caller has found.
+ */
 export function parseTraceOptions(
   flags: TraceFlags,
   leftovers: readonly string[] = [],
+  command = 'trace',
+  more: readonly string[] = [],
 ): TraceOptions {
-  const problems = leftoverProblems(leftovers);
+  const problems = [...more, ...leftoverProblems(leftovers)];
 
   const checked = <T>(
     option: string,
@@ -158,6 +166,13 @@ export function parseTraceOptions(
   }
 
   const jsonFile = flags.json === true ? '-' : flags.json;
+  const pcapng = parsePcapng(flags, problems);
+  if (jsonFile === '-' && pcapng?.file === '-') {
+    problems.push('--json and --pcapng cannot both write to standard output: name a file');
+  }
+  if (pcapng?.file === '-' && (flags.format !== undefined || limitLines !== undefined)) {
+    problems.push('--format and --output-limit-lines are for text, but --pcapng - replaces it');
+  }
   if (jsonFile === '-' && (flags.format !== undefined || flags.color === false)) {
     problems.push('--format and --no-color are for text, but --json without a file replaces it');
   }
@@ -165,7 +180,7 @@ export function parseTraceOptions(
     problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
   }
 
-  refuse(problems, 'trace');
+  refuse(problems, command);
   return {
     backend,
     functions: flags.filterFunc,
@@ -179,6 +194,7 @@ export function parseTraceOptions(
             timeScale: otlpTimeScale ?? 1,
           },
     jsonFile,
+    pcapng,
     format: format ?? 'tree',
     durationMs,
     readyFile: flags.readyFile,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 const examples = `
@@ -8,6 +9,8 @@ Examples:
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
+  skbspan trace --pcapng - | wireshark -k -i -      live in Wireshark
+  skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop   a recording, for skbspan convert
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
 
@@ -16,9 +19,7 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  program
-    .command('trace')
-    .description('follow packets and show the path of each')
+  addPcapngOptions(program.command('trace').description('follow packets and show the path of each'))
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
     .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
     .option(

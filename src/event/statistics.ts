@@ -27,6 +27,7 @@ export const lossCauses = {
   orphan_exits: 'exits without a call (their path was already handed out)',
   tracker_memory: 'events thrown away: memory for paths in flight was used up',
   paths_dropped: 'paths dropped: the main thread lagged behind',
+  recording: 'paths of a recording that are incomplete or damaged',
   export_queue: 'paths not exported: an export queue was full',
   export_refused: 'paths or spans refused by the backend',
   export_failed: 'paths or spans that could not be delivered',

@@ -33,6 +33,8 @@ export interface PipelineOptions {
   readonly backoff?: Backoff;
   /** How long `push` holds back its caller for an exporter that does nothing; default 250 ms. */
   readonly patienceMs?: number;
+  /** The source can wait for as long as it takes: hold it back for every exporter, however slow. Default: live, it can't. */
+  readonly lossless?: boolean;
   readonly clock?: Clock;
   /** 0 up to 1; default Math.random. */
   readonly random?: () => number;
@@ -64,7 +66,7 @@ const noStatistics: Statistics = {
 const DRAIN_SHARE = 0.75;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { exporters, onNotice, patienceMs = 250, clock = systemClock } = options;
+  const { exporters, onNotice, patienceMs = 250, lossless = false, clock = systemClock } = options;
   const losses = new Map<LossCause, number>();
   let roomWaiter: AbortController | undefined;
   let stopping: Promise<Statistics> | undefined;
@@ -87,7 +89,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
 
   const mustWait = (): boolean =>
-    lanes.some((lane) => lane.local && lane.state() === 'crowded') ||
+    lanes.some((lane) => (lossless || lane.local) && lane.state() === 'crowded') ||
     (lanes.some((lane) => lane.state() === 'crowded') &&
       !lanes.some((lane) => lane.state() === 'room'));
 
@@ -98,7 +100,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await clock.sleep(patienceMs, signal);
     roomWaiter = undefined;
     if (signal.aborted) return;
-    for (const [index, lane] of lanes.entries()) {
+    for (const [index, lane] of lossless ? [] : lanes.entries()) {
       if (lane.state() === 'crowded' && lane.progress() === before[index]) lane.giveUpWaiting();
     }
     if (mustWait()) await waitForRoom();

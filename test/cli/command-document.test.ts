@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { Command } from 'commander';
 import { addCheckCommand } from '../../src/cli/check.ts';
+import { addConvertCommand } from '../../src/cli/convert.ts';
 import { addDemoCommand } from '../../src/cli/demo.ts';
 import { addFunctionsCommand } from '../../src/cli/functions.ts';
 import { addTraceCommand } from '../../src/cli/trace.ts';
@@ -13,7 +14,13 @@ const run = (): Promise<void> => Promise.resolve();
 
 test('docs/cli.md has a section per command and names each of its options', () => {
   const program = new Command();
-  for (const add of [addTraceCommand, addCheckCommand, addFunctionsCommand, addDemoCommand]) {
+  for (const add of [
+    addTraceCommand,
+    addCheckCommand,
+    addFunctionsCommand,
+    addDemoCommand,
+    addConvertCommand,
+  ]) {
     add(program, run);
   }
   const sections = new Map(

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import test from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProgram } from '../../src/cli/demo-network.ts';
 import { main } from './running-trace.ts';
@@ -11,9 +14,20 @@ async function demoNamespaces(): Promise<string[]> {
   return [...listed.matchAll(/^skbspan-demo-\S+/gm)].map(([name]) => name);
 }
 
-test('the demo shows a ping, a TCP connection and a drop, and removes all it made', async () => {
+/** Where the demo leaves its pcapng. */
+function demoFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'skbspan-test-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  return folder;
+}
+
+test('the demo shows a ping, a TCP connection and a drop, and removes all it made', async (t) => {
+  const folder = demoFolder(t);
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'demo'], {
     encoding: 'utf8',
+    cwd: folder,
   });
   assert.equal(status, 0, stderr);
   assert.match(stdout, /echo request/);
@@ -22,11 +36,32 @@ test('the demo shows a ping, a TCP connection and a drop, and removes all it mad
   assert.match(stdout, /NETFILTER_DROP/);
   assert.match(stderr, /nothing lost/);
   assert.deepEqual(await demoNamespaces(), []);
+
+  // What it shows is in the pcapng that it says it wrote.
+  assert.match(stderr, /they are in skbspan-demo\.pcapng, too, for Wireshark/);
+  const file = join(folder, 'skbspan-demo.pcapng');
+  const tshark = async (filter: string): Promise<string> =>
+    await runProgram(
+      'tshark',
+      '-n',
+      '-r',
+      file,
+      '-Y',
+      filter,
+      '-T',
+      'fields',
+      '-e',
+      'frame.comment',
+    );
+  assert.match(await tshark('frame.comment contains "reason=NETFILTER_DROP"'), /at nft_do_chain/);
+  assert.match(await tshark('icmp.type == 8'), /6 calls .*-a:veth-a -> .*-b:veth-b/);
+  assert.equal(await tshark('tcp.analysis.retransmission'), '');
 });
 
 test('a demo that is interrupted cleans up; what a killed one left goes with the next', async (t) => {
+  const folder = demoFolder(t);
   const start = async (): Promise<{ readonly kill: (signal: NodeJS.Signals) => Promise<void> }> => {
-    const child = spawn(process.execPath, [main, 'demo'], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [main, 'demo'], { stdio: 'ignore', cwd: folder });
     const closed = once(child, 'close');
     t.after(() => child.kill('SIGKILL'));
     const pattern = `skbspan-demo-${child.pid ?? 0}-b`;

@@ -59,6 +59,7 @@ export interface Ended {
 export interface RunningTrace {
   readonly pid: number;
   readonly readyFile: string;
+  readonly jsonFile: string;
   /** Sends `signal` (none: waits for an end of its own) and waits. */
   end(signal?: NodeJS.Signals): Promise<Ended>;
   /** What `--json` wrote, once it has ended. */
@@ -108,6 +109,7 @@ export async function startTrace(t: TestContext, ...args: string[]): Promise<Run
   return {
     pid: child.pid ?? 0,
     readyFile,
+    jsonFile,
     async end(signal) {
       const began = performance.now();
       if (signal !== undefined) child.kill(signal);

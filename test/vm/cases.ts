@@ -6,6 +6,7 @@ import { interrupted, killed } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
 import { oracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
+import { recording } from './scenarios/recording.ts';
 import { tcp } from './scenarios/tcp.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
@@ -18,7 +19,7 @@ export interface Case {
   readonly filter: string | undefined;
 }
 
-const all = [ping, netns, tcp, drop, clone, interrupted, killed, oracle];
+const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
 const FEW_FUNCTIONS =

@@ -3,6 +3,7 @@ import { freemem, availableParallelism } from 'node:os';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
 import { buildPublished } from '../../scripts/vm/published.ts';
@@ -85,6 +86,11 @@ function evidenceOf(one: Case, machine: MachineResult, note: (line: string) => v
       return parseLines(text('paths.jsonl')).summary;
     },
     text,
+    bytes: (name) => {
+      const found = machine.files.get(join(folderOf(one), name));
+      assert.ok(found !== undefined, `no file ${name} came back`);
+      return name.endsWith('.gz') ? gunzipSync(found) : found;
+    },
     fact: (name) => JSON.parse(text(name)) as unknown,
     note,
   };

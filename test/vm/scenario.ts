@@ -19,6 +19,8 @@ export interface Evidence {
   readonly summary: SeenSummary;
   /** A file of the scenario as text; fails if it is not there. */
   readonly text: (name: string) => string;
+  /** A file of the scenario; unpacked if its name ends in .gz. */
+  readonly bytes: (name: string) => Uint8Array;
   /** What Lab.record left under this name: the caller knows its form. */
   readonly fact: (name: string) => unknown;
   /** A line for the test's report. */

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { addPcapngOptions } from './pcapng-options.ts';
+import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
+
+type OutputFlag =
+  | 'otlp'
+  | 'otlpTimeScale'
+  | 'json'
+  | 'format'
+  | 'color'
+  | 'outputLimitLines'
+  | 'pcapng'
+  | 'pcapngMode'
+  | 'pcapngRotate';
+type ConvertFlags = Pick<TraceFlags, OutputFlag>;
+
+const examples = `
+Examples:
+  skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop     record
+  skbspan convert run.pcapng.zst                              as trees
+  skbspan convert run.pcapng.zst --otlp                       as traces to a collector on this host
+  skbspan convert run.pcapng.zst --json | jq .flow            as lines of JSON
+  skbspan convert run.pcapng.zst --pcapng packets.pcapng      each packet once, for Wireshark
+  ssh host skbspan trace --pcapng - --pcapng-mode hop | skbspan convert -
+`;
+
+/** `skbspan convert`: recordings into any other output. */
+export function addConvertCommand(
+  program: Command,
+  run: (command: Promise<number>) => Promise<void>,
+): void {
+  addPcapngOptions(
+    program.command('convert').description('make other outputs of what was recorded before'),
+  )
+    .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
+    .option('--json [file]', 'a line of JSON per path; without a file to standard output')
+    .option('--otlp [url]', 'send each path as a trace by OTLP/gRPC')
+    .option('--otlp-time-scale <n>', 'make traces n times as long (default: 1)')
+    .option(
+      '--format <name>',
+      'text on standard output: tree, table or none (default: tree, none beside another output)',
+    )
+    .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
+    .option('--no-color', 'no colours (also: the variable NO_COLOR)')
+    .addHelpText('after', examples)
+    .allowUnknownOption()
+    .action(async (files: string[], flags: ConvertFlags) => {
+      const isOption = (word: string): boolean => word.startsWith('-') && word !== '-';
+      const words = files.filter(isOption);
+      const more = files.length === 0 ? ['want a file to convert, or - for standard input'] : [];
+      const options = parseTraceOptions(flags, words, 'convert', more);
+      const hasOther = [flags.json, flags.otlp, flags.pcapng].some((flag) => flag !== undefined);
+      const { runConvert } = await import('./run-convert.ts');
+      const isQuiet = hasOther && flags.format === undefined;
+      await run(runConvert(files, { ...options, format: isQuiet ? 'none' : options.format }));
+    });
+}

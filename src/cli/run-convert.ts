@@ -1,0 +1,69 @@
+import type { PathSource } from '../event/source.ts';
+import { createPipeline } from '../pipeline/pipeline.ts';
+import { createPcapngSource } from '../sources/pcapng/pcapng-source.ts';
+import { chooseExporters, type OutputOptions } from './run-trace.ts';
+import { say } from './say.ts';
+import { createStandardOutput } from './standard-output.ts';
+import { createStopRequest, type StopRequest } from './stop-request.ts';
+import { formatSummary } from './summary.ts';
+
+/** One batch may be tried for so long before its paths count as not delivered. */
+const deliverMs = 60_000;
+/** For what is still queued when everything has been read. */
+const shutdownMs = 120_000;
+
+export interface ConvertOptions extends OutputOptions {
+  readonly limitLines: number | undefined;
+}
+
+/** Reads recordings and hands their paths to the outputs; resolves with the exit code. */
+export function runConvert(files: readonly string[], options: ConvertOptions): Promise<number> {
+  return convert(createPcapngSource({ files, stdin: process.stdin, onNotice: say }), options);
+}
+
+/** The same for any source. What stands before damage is written, then the damage is thrown. */
+export async function convert(source: PathSource, options: ConvertOptions): Promise<number> {
+  const stop = createStopRequest();
+  try {
+    return await pump(source, options, stop);
+  } finally {
+    stop.dispose();
+    await source.close();
+  }
+}
+
+async function pump(
+  source: PathSource,
+  options: ConvertOptions,
+  stop: StopRequest,
+): Promise<number> {
+  const began = performance.now();
+  await source.open();
+  // The first batch before any output is opened: what is no recording is refused before anything is written.
+  const batches = source.paths()[Symbol.asyncIterator]();
+  let next = await batches.next();
+  const stdout = createStandardOutput(process.stdout, {
+    limitLines: options.limitLines,
+    onEnd: stop.request,
+  });
+  const pipeline = createPipeline({
+    exporters: await chooseExporters(options, stdout),
+    deadlineMs: deliverMs,
+    lossless: true,
+    onNotice: say,
+  });
+  await pipeline.start();
+  let failure: unknown;
+  try {
+    // Until Ctrl-C, --output-limit-lines, or a reader of standard output that has gone.
+    for (; next.done !== true && stop.reason === undefined; next = await batches.next()) {
+      await pipeline.push(next.value);
+    }
+  } catch (error) {
+    failure = error;
+  }
+  const statistics = await pipeline.shutdown(shutdownMs, source.statistics());
+  process.stderr.write(formatSummary(statistics, performance.now() - began));
+  if (failure !== undefined) throw failure as Error;
+  return 0;
+}
