@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { config, control } from '../event/layout.ts';
+import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { chooseAttachTypes } from './attach.ts';
+import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
+import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
 /** What the programs are loaded for. */
@@ -15,6 +18,7 @@ export interface ProgramSetOptions {
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
+  readonly filter: PacketFilter;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -27,8 +31,11 @@ export interface ProgramSet {
   readonly loaded: readonly string[];
   /** Programs of the tracepoints that every backend watches. */
   readonly always: readonly string[];
-  /** From here on events are recorded. `trampolines`: addresses of the kernel's return trampolines, at most three. */
-  startRecording(trampolines: readonly bigint[]): void;
+  /**
+   * From here on events are recorded. `trampolines`: addresses of the kernel's return trampolines, at most three. `pages`:
+   * where a filter finds page fragments; undefined: it does not look into them.
+   */
+  startRecording(trampolines: readonly bigint[], pages: PageMap | undefined): void;
   /** From here on nothing is recorded. */
   stopRecording(): void;
 }
@@ -49,6 +56,7 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.netns, options.netns, true);
   view.setUint32(config.snaplen, options.snaplenBytes, true);
   view.setUint32(config.ignoredTgid, process.pid, true);
+  configureFilter(view, options.filter);
   object.map('ring').setMaxEntries(options.ringBytes);
 }
 
@@ -76,7 +84,8 @@ export function loadProgramSet(options: ProgramSetOptions): ProgramSet {
     ...always,
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
-  const object = openBpfObject(path);
+  const contents = injectFilter(() => readFileSync(path), options.filter);
+  const object = openBpfObject(path, { contents });
   try {
     const chosen = new Set(loaded);
     for (const name of object.programNames()) {
@@ -92,8 +101,13 @@ export function loadProgramSet(options: ProgramSetOptions): ProgramSet {
       object,
       loaded,
       always,
-      startRecording(trampolines) {
+      startRecording(trampolines, pages) {
         const value = new DataView(new ArrayBuffer(control.size));
+        if (pages !== undefined) {
+          value.setBigUint64(control.pageOffset, pages.pageOffset, true);
+          value.setBigUint64(control.vmemmap, pages.vmemmap, true);
+          value.setUint32(control.pageBytes, pageBytes(), true);
+        }
         trampolines.forEach((address, index) => {
           value.setBigUint64(control.trampolines + index * 8, address, true);
         });

@@ -7,8 +7,9 @@ import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { functionId, tracepointArguments, trampolines } from './candidates.ts';
+import { functionId, pageMap, tracepointArguments, trampolines } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
+import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type ProgramSet } from './program-set.ts';
@@ -30,6 +31,7 @@ export interface TracingOptions {
   readonly functions: string | undefined;
   /** Inode; undefined: all. */
   readonly netns: number | undefined;
+  readonly filter?: PacketFilter;
   /** A power of two, at least a page. */
   readonly ringBytes: number;
   readonly snaplenBytes: number;
@@ -90,6 +92,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
     ringBytes: options.ringBytes,
     snaplenBytes: options.snaplenBytes,
     netns: options.netns ?? 0,
+    filter: options.filter ?? {},
     functionId,
     consumeSkbArguments: tracepointArguments('consume_skb'),
   });
@@ -160,7 +163,10 @@ async function record(
     },
     onError: options.onError,
   });
-  programs.startRecording(plan.backend === 'tracepoint' ? [] : trampolines());
+  programs.startRecording(
+    plan.backend === 'tracepoint' ? [] : trampolines(),
+    options.filter?.pcap === undefined ? undefined : pageMap(),
+  );
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
     const kernel = readKernelCounters(programs.object, programs.loaded);
