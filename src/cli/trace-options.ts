@@ -1,9 +1,15 @@
 import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
 import { parseDuration } from './durations.ts';
+import {
+  type FilterFlags,
+  type FilterOptions,
+  isOption,
+  parseFilterOptions,
+} from './filter-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags {
+export interface TraceFlags extends FilterFlags {
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -28,6 +34,7 @@ export interface TraceOptions {
   readonly functions: string | undefined;
   /** As given; src/kernel/namespaces.ts knows what it means. */
   readonly netns: string | undefined;
+  readonly filter: FilterOptions;
   readonly limitLines: number | undefined;
   /** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
   readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
@@ -82,12 +89,21 @@ export function refuse(problems: readonly string[], command: string): void {
   throw new UsageError(problems.join('\n  '), { advice: `See: skbspan ${command} --help` });
 }
 
-/** Checks all of a `trace` command line at once. Throws UsageError with every mistake in it. */
+/**
+ * Checks all of a `trace` command line at once; `words` are the pcap filter and what no option took. `check` may add mistakes
+ * of the filter that show only when it is compiled; it is called if the words can be told apart. Throws UsageError with every
+ * mistake in it.
+ */
 export function parseTraceOptions(
   flags: TraceFlags,
-  leftovers: readonly string[] = [],
+  words: readonly string[] = [],
+  check: (filter: FilterOptions, problems: string[]) => void = () => undefined,
 ): TraceOptions {
-  const problems = leftoverProblems(leftovers);
+  const unknown = words.filter(isOption);
+  const problems = leftoverProblems(unknown);
+  // After an unknown option nobody can say which words are its value.
+  const filter = parseFilterOptions(flags, unknown.length > 0 ? [] : words, problems);
+  check(filter, problems);
 
   const checked = <T>(
     option: string,
@@ -170,6 +186,7 @@ export function parseTraceOptions(
     backend,
     functions: flags.filterFunc,
     netns: flags.filterNetns,
+    filter,
     limitLines,
     otlp:
       flags.otlp === undefined

@@ -106,6 +106,23 @@ export function createAssembler() {
     alu64(operation: AluOperation, destination: number, operand: Operand): void {
       withOperand(aluOperations[operation] | 0x07, destination, operand);
     },
+    alu64Raw(operation: number, destination: number, operand: Operand): void {
+      withOperand(operation | 0x07, destination, operand);
+    },
+    /** Any 64 bits, by the help of another register. */
+    loadImmediate64(destination: number, value: bigint, scratch: number): void {
+      const low = Number(BigInt.asIntN(32, value));
+      const mov = aluOperations.mov;
+      if (BigInt.asIntN(64, value) === BigInt(low)) {
+        withOperand(mov | 0x07, destination, low);
+        return;
+      }
+      withOperand(mov | 0x07, destination, Number(BigInt.asIntN(32, value >> 32n)));
+      withOperand(aluOperations.lsh | 0x07, destination, 32);
+      // In 32 bits, for there it is not extended with its sign.
+      withOperand(mov | 0x04, scratch, low);
+      withOperand(aluOperations.or | 0x07, destination, { register: scratch });
+    },
     load(width: Width, destination: number, base: number, offset: number): void {
       emit(0x61 | widths[width], { destination, source: base, offset });
     },
@@ -116,7 +133,7 @@ export function createAssembler() {
       emit(0x62 | widths[width], { destination: base, offset, immediate: immediate | 0 });
     },
     /** Big-endian to host order, and zero-extends. Only on little-endian hosts, which both architectures are. */
-    fromBigEndian(register: number, bits: 16 | 32): void {
+    fromBigEndian(register: number, bits: 16 | 32 | 64): void {
       emit(0xdc, { destination: register, immediate: bits });
     },
     jump(target: Label): void {
@@ -127,6 +144,9 @@ export function createAssembler() {
     },
     jumpIf64(operation: JumpOperation, left: number, right: Operand, target: Label): void {
       withOperand(jumpOperations[operation] | 0x05, left, right, { target });
+    },
+    jumpIf64Raw(operation: number, left: number, right: Operand, target: Label): void {
+      withOperand(operation | 0x05, left, right, { target });
     },
     jumpIfNegative64(register: number, target: Label): void {
       withOperand(signedLess | 0x05, register, 0, { target });

@@ -83,6 +83,8 @@ export interface Btf {
   element(id: number, index: number): Element;
   /** The first word of an element only: the type of a parameter, or of a member of a struct. */
   elementType(id: number, index: number): number;
+  /** Of an int. */
+  isSigned(id: number): boolean;
   /** Element type and count of an array. */
   array(id: number): { readonly type: number; readonly count: number };
   /** A string of this BTF or its base by its offset. */
@@ -191,6 +193,11 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
       own(id) === 0
         ? (base?.elementType(id, index) ?? 0)
         : words.getUint32(elementsAt(id, index) + 4, true),
+    // The word after the common ones: bit 24 is BTF_INT_SIGNED.
+    isSigned: (id) =>
+      own(id) === 0
+        ? (base?.isSigned(id) ?? false)
+        : ((words.getUint32(own(id) + 12, true) >>> 24) & 1) === 1,
     array: (id) =>
       own(id) === 0
         ? (base?.array(id) ?? { type: 0, count: 0 })

@@ -12,6 +12,10 @@ const architectures = {
   arm64: { include: 'aarch64-linux-gnu', target: 'arm64' },
 } as const;
 
+/** Where kernels under test find the object that the host compiled. */
+export const differentialObject = new URL('../../build/differential.bpf.o', import.meta.url)
+  .pathname;
+
 /** Compiles differential.bpf.c to `output`. */
 export function compileDifferential(output: string): void {
   const { include, target } = architectures[process.arch === 'arm64' ? 'arm64' : 'x64'];
