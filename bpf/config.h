@@ -11,11 +11,34 @@
 
 #define TRAMPOLINES 3
 
+/* What a packet must be for a new life to begin, besides its namespace: all that are asked for. */
+enum filter {
+	FILTER_PCAP = 1, /* pcap_filter() of the packet */
+	FILTER_TUNNEL_LINK = 2, /* of the packet in a tunnel, from its MAC header on */
+	FILTER_TUNNEL_NETWORK = 4, /* from its network header on */
+	FILTER_MARK = 8, /* (skb->mark & mark_mask) == mark */
+	FILTER_IFNAME = 16, /* on a device of that name */
+	FILTER_PROCESS = 32, /* sent by that process */
+	FILTER_CGROUP = 64, /* its socket belongs to that cgroup or one below */
+	FILTER_EXPRESSION = 128, /* skb_filter() of the skb */
+	FILTER_SAMPLE = 256, /* one of sample_rate packets, by their content */
+	FILTER_TRANSMIT = 512, /* made on this host */
+	FILTER_RECEIVE = 1024, /* came in by a device */
+};
+
 struct config {
+	u64 cgroup; /* id */
 	u32 netns; /* follow only packets first seen in this network namespace (inode number); 0: all */
 	u32 snaplen; /* bytes of a packet to keep, 0..SNAPLEN_MAX */
 	u32 ignored_tgid; /* ignore what this process sends (skbspan itself: its export must not feed the trace); 0: nobody */
+	u32 filters; /* enum filter */
+	u32 mark;
+	u32 mark_mask;
+	u32 tgid;
+	u32 cgroup_level; /* of the cgroup, root: 0 */
+	u32 sample_rate;
 	u32 _pad;
+	char ifname[16]; /* the rest zero */
 };
 
 struct control {
@@ -25,8 +48,11 @@ struct control {
 	 * reading the kernel's symbols takes as long as loading the programs, and so happens meanwhile.
 	 */
 	u64 trampolines[TRAMPOLINES];
+	/* How the address of a page is found from its struct page; only a filter that looks into fragments asks. */
+	u64 page_offset; /* where the map of all memory begins */
+	u64 vmemmap; /* where its struct pages begin */
+	u32 page_bytes; /* 0: unknown, fragments cannot be read */
 	u32 recording; /* 1: record. Starts at 0, so that nothing is recorded of a half-attached set; 0 again stops at once */
-	u32 _pad;
 };
 
 /* Each alone in its section, so that user space finds it at offset 0 of the map with that name. */

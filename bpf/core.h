@@ -46,6 +46,13 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 };
 
+/* skb_frag_t: struct bio_vec until 6.9, struct skb_frag since; the same layout: read as it stands. */
+struct skb_fragment {
+	__u64 page; /* struct page, or since 6.9 net_iov with bit 0 set */
+	__u32 len;
+	__u32 offset;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {
@@ -71,14 +78,31 @@ struct net_device {
 
 struct sock_common {
 	unsigned short skc_family;
+	unsigned char skc_state;
 	possible_net_t skc_net;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[1]; /* since 6.1 */
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct sk_buff {
+	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
@@ -89,6 +113,8 @@ struct sk_buff {
 	__u16 vlan_tci;
 	__be16 vlan_proto;
 	__be16 protocol;
+	__u16 inner_network_header;
+	__u16 inner_mac_header;
 	__u16 transport_header;
 	__u16 network_header;
 	__u16 mac_header;
@@ -102,20 +128,19 @@ struct sk_buff {
 };
 
 struct skb_shared_info {
+	__u8 nr_frags;
 	unsigned short gso_size;
 	unsigned short gso_segs;
+	struct sk_buff *frag_list;
+	struct skb_fragment frags[1];
+};
+
+struct page {
+	unsigned long flags;
 };
 
 struct nsproxy {
 	struct net *net_ns;
-};
-
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
 };
 
 struct css_set {

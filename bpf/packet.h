@@ -10,15 +10,10 @@
 #define SKBSPAN_PACKET_H
 
 #include "emit.h"
+#include "filter.h"
 
 #define NETWORK_BYTES 40 /* an IPv6 header; the first 20 of them an IPv4 header */
 #define MAC_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
-
-static __always_inline u64 mix(u64 hash, u64 value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ (hash >> 29);
-}
 
 /* Hash of what names the flow; 0: there is no network header yet. */
 static __always_inline u64 addresses_hash(const struct skb_copy *skb)

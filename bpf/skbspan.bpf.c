@@ -146,5 +146,7 @@ ABI(enum probe_role, role);
 ABI(enum tracepoint_id, tracepoint);
 ABI(enum tracepoint_argument, argument);
 ABI(enum counter, counter);
+ABI(enum filter, filter);
+ABI(enum filter_window, window);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -137,9 +137,13 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 }
 
 /* A packet that is to be followed? Needs a device or a socket of a network family: see skb.h. */
-static __always_inline bool wanted(const struct skb_copy *skb, const struct sock *sk)
+static __always_inline bool wanted(const struct skb_copy *skb, u64 address, const struct sock *sk)
 {
-	u32 netns = device_netns((void *)skb->dev);
+	u32 netns;
+
+	if (!filters_match(skb, address, sk))
+		return false;
+	netns = device_netns((void *)skb->dev);
 
 	if (!netns) {
 		if (!family_has_packets(sock_family(sk)))
@@ -231,7 +235,7 @@ static __noinline u64 on_call(const struct probe *probe)
 	if (!sk)
 		sk = (void *)probe->sock;
 	if (!life) {
-		if (!wanted(&skb, sk))
+		if (!wanted(&skb, address, sk))
 			return 0;
 		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)

@@ -36,6 +36,8 @@ const enums: readonly (readonly [name: string, prefix: string])[] = [
   ['tracepoint_id', 'TRACEPOINT_'],
   ['tracepoint_argument', 'ARGUMENT_'],
   ['counter', 'COUNT_'],
+  ['filter', 'FILTER_'],
+  ['filter_window', 'WINDOW_'],
 ];
 
 const camelCase = (name: string): string =>

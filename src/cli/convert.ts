@@ -48,7 +48,7 @@ export function addConvertCommand(
       const isOption = (word: string): boolean => word.startsWith('-') && word !== '-';
       const words = files.filter(isOption);
       const more = files.length === 0 ? ['want a file to convert, or - for standard input'] : [];
-      const options = parseTraceOptions(flags, words, 'convert', more);
+      const options = parseTraceOptions(flags, words, { command: 'convert', more });
       const hasOther = [flags.json, flags.otlp, flags.pcapng].some((flag) => flag !== undefined);
       const { runConvert } = await import('./run-convert.ts');
       const isQuiet = hasOther && flags.format === undefined;

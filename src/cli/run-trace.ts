@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { PacketFilter } from '../collector/packet-filter.ts';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
@@ -52,8 +53,8 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
-/** Runs `skbspan trace`; resolves with the exit code. */
-export async function runTrace(options: TraceOptions): Promise<number> {
+/** Runs `skbspan trace` over the packets that `filter` chooses; resolves with the exit code. */
+export async function runTrace(options: TraceOptions, filter: PacketFilter): Promise<number> {
   const stop = createStopRequest();
   const stdout = createStandardOutput(process.stdout, {
     limitLines: options.limitLines,
@@ -68,6 +69,7 @@ export async function runTrace(options: TraceOptions): Promise<number> {
         backend: options.backend,
         functions: options.functions,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
+        filter,
         ringBytes: options.ringBytes,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,

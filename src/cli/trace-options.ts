@@ -1,10 +1,16 @@
 import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
 import { parseDuration } from './durations.ts';
+import {
+  type FilterFlags,
+  type FilterOptions,
+  isOption,
+  parseFilterOptions,
+} from './filter-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags {
+export interface TraceFlags extends PcapngFlags, FilterFlags {
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -29,6 +35,7 @@ export interface TraceOptions {
   readonly functions: string | undefined;
   /** As given; src/kernel/namespaces.ts knows what it means. */
   readonly netns: string | undefined;
+  readonly filter: FilterOptions;
   readonly limitLines: number | undefined;
   /** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
   readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
@@ -85,17 +92,29 @@ export function refuse(problems: readonly string[], command: string): void {
   throw new UsageError(problems.join('\n  '), { advice: `See: skbspan ${command} --help` });
 }
 
+export interface ParseContext {
+  /** Default: trace. */
+  readonly command?: string;
+  /** Mistakes that the caller has found. */
+  readonly more?: readonly string[];
+  /** Adds mistakes of the filter that show only when it is compiled; called if the words can be told apart. */
+  readonly check?: (filter: FilterOptions, problems: string[]) => void;
+}
+
 /**
- * Checks all of a `trace` command line at once, or of another command with a part of its options. Throws UsageError with
- * every mistake in it; `more` are mistakes that the caller has found.
+ * Checks all of a `trace` command line at once, or of another command with a part of its options. `words` are the pcap
+ * filter and what no option took. Throws UsageError with every mistake in it.
  */
 export function parseTraceOptions(
   flags: TraceFlags,
-  leftovers: readonly string[] = [],
-  command = 'trace',
-  more: readonly string[] = [],
+  words: readonly string[] = [],
+  { command = 'trace', more = [], check = () => undefined }: ParseContext = {},
 ): TraceOptions {
-  const problems = [...more, ...leftoverProblems(leftovers)];
+  const unknown = words.filter(isOption);
+  const problems = [...more, ...leftoverProblems(unknown)];
+  // After an unknown option nobody can say which words are its value.
+  const filter = parseFilterOptions(flags, unknown.length > 0 ? [] : words, problems);
+  check(filter, problems);
 
   const checked = <T>(
     option: string,
@@ -185,6 +204,7 @@ export function parseTraceOptions(
     backend,
     functions: flags.filterFunc,
     netns: flags.filterNetns,
+    filter,
     limitLines,
     otlp:
       flags.otlp === undefined

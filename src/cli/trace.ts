@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import type { PacketFilter } from '../collector/packet-filter.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 const examples = `
 Examples:
   skbspan trace                                     every packet, as a tree
+  skbspan trace tcp port 443 and host 10.0.0.7      only packets that tcpdump would show
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
@@ -14,18 +16,44 @@ Examples:
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
 
+/** The compilers of filters are loaded only if there is one. */
+const isFiltered = (flags: TraceFlags, words: readonly string[]): boolean =>
+  words.length > 0 ||
+  Object.keys(flags).some((name) => /^(?:filter(?!Func|Netns)|sample)/.test(name));
+
 /** `skbspan trace`: follows packets until Ctrl-C and hands their paths to the outputs that were asked for. */
 export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
   addPcapngOptions(program.command('trace').description('follow packets and show the path of each'))
+    .argument(
+      '[pcap-filter...]',
+      'follow only packets that match this expression (the language of tcpdump)',
+    )
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
     .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
     .option(
       '--filter-netns <spec>',
       'follow only packets first seen in this network namespace: a path, a name of `ip netns` or inode:<number>',
     )
+    .option('--filter-mark <mark>', 'only packets with this mark: number or number/mask')
+    .option('--filter-ifname <name>', 'only packets first seen on an interface of this name')
+    .option('--filter-pid <pid>', 'only packets that this process sends')
+    .option('--filter-cgroup <path>', 'only packets of sockets in this cgroup (v2)')
+    .option('--filter-container <id>', 'only packets of sockets in this container')
+    .option('--filter-direction <way>', 'only packets first seen on their way: transmit or receive')
+    .option('--filter-min-len <bytes>', 'only packets of at least this length')
+    .option('--filter-skb-expr <expr>', "only packets whose skb matches: 'skb->len > 1000'")
+    .option(
+      '--filter-tunnel-pcap-l2 <expr>',
+      'pcap filter of a tunnelled packet, from its MAC header',
+    )
+    .option(
+      '--filter-tunnel-pcap-l3 <expr>',
+      'pcap filter of a tunnelled packet, from its IP header',
+    )
+    .option('--sample <1/n>', 'only one of n packets, the same ones on every host')
     .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
     .option(
       '--otlp [url]',
@@ -47,9 +75,17 @@ export function addTraceCommand(
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (flags: TraceFlags, command: Command) => {
-      const options = parseTraceOptions(flags, command.args);
+    .action(async (_words: string[], flags: TraceFlags, command: Command) => {
+      const prepare = isFiltered(flags, command.args)
+        ? (await import('./packet-filter.ts')).preparePacketFilter
+        : undefined;
+      let filter: PacketFilter = {};
+      const options = parseTraceOptions(flags, command.args, {
+        check(asked, problems) {
+          if (prepare !== undefined) filter = prepare(asked, problems);
+        },
+      });
       const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace(options));
+      await run(runTrace(options, filter));
     });
 }

@@ -1,4 +1,6 @@
-import type { Btf } from '../kernel/btf.ts';
+import { type Btf, kinds } from '../kernel/btf.ts';
+import { findType } from '../kernel/btf-types.ts';
+import { type PageMap, readPageMap } from '../kernel/page-map.ts';
 import {
   functionId as btfFunctionId,
   skbFunctions,
@@ -56,6 +58,12 @@ const trampolineNames: readonly string[] = [
   'return_to_handler',
   '__kretprobe_trampoline',
 ];
+
+/** Where page fragments of packets are to be found; undefined if this kernel does not tell. */
+export function pageMap(): PageMap | undefined {
+  const id = findType(vmlinux(), 'page', kinds.struct);
+  return id === undefined ? undefined : readPageMap(vmlinux().sizeOrType(id));
+}
 
 /** Functions that sleep until a packet comes; their skb argument is the last one before, or a queue's head dressed as an skb. */
 const sleepers = new Set(['__skb_wait_for_more_packets', 'sk_wait_data']);

@@ -1,10 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { config, control } from '../event/layout.ts';
+import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes } from './attach.ts';
+import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
+import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
 /** What the programs are loaded for. */
@@ -16,6 +19,7 @@ export interface ProgramSetOptions {
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
+  readonly filter: PacketFilter;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -32,6 +36,8 @@ export interface ProgramSet {
   readonly findsTrampolines: boolean;
   /** Tells them: at most three. */
   setTrampolines(addresses: readonly bigint[]): void;
+  /** Tells a filter where page fragments are; it does not look into them else. */
+  setPageMap(pages: PageMap): void;
   /** Throws the switch: from here on events are recorded, or no more. */
   record(on: boolean): void;
 }
@@ -54,6 +60,7 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.netns, options.netns, true);
   view.setUint32(config.snaplen, options.snaplenBytes, true);
   view.setUint32(config.ignoredTgid, process.pid, true);
+  configureFilter(view, options.filter);
   object.map('ring').setMaxEntries(options.ringBytes);
 }
 
@@ -68,7 +75,8 @@ function changeControl(object: BpfObject, change: (control: DataView) => void): 
 
 /** Opens the object and makes it ready to load. */
 function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObject {
-  const object = openBpfObject(objectFile);
+  const contents = injectFilter(() => readFileSync(objectFile), options.filter);
+  const object = openBpfObject(objectFile, { contents });
   try {
     const chosen = new Set(loaded);
     for (const name of object.programNames()) {
@@ -144,6 +152,13 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
         addresses.forEach((address, index) => {
           view.setBigUint64(control.trampolines + index * 8, address, true);
         });
+      });
+    },
+    setPageMap({ pageOffset, vmemmap }) {
+      changeControl(object, (view) => {
+        view.setBigUint64(control.pageOffset, pageOffset, true);
+        view.setBigUint64(control.vmemmap, vmemmap, true);
+        view.setUint32(control.pageBytes, pageBytes(), true);
       });
     },
     record(on) {

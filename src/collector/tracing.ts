@@ -7,8 +7,9 @@ import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { findTrampolines, functionId, tracepointArguments } from './candidates.ts';
+import { findTrampolines, functionId, pageMap, tracepointArguments } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
+import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type ProgramSet } from './program-set.ts';
@@ -31,6 +32,7 @@ export interface TracingOptions {
   readonly functions: string | undefined;
   /** Inode; undefined: all. */
   readonly netns: number | undefined;
+  readonly filter?: PacketFilter;
   /** A power of two, at least a page. */
   readonly ringBytes: number;
   readonly snaplenBytes: number;
@@ -109,6 +111,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       ringBytes: options.ringBytes,
       snaplenBytes: options.snaplenBytes,
       netns: options.netns ?? 0,
+      filter: options.filter ?? {},
       functionId,
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
@@ -202,6 +205,8 @@ async function record(
   });
   if (plan.backend !== 'tracepoint' && !programs.findsTrampolines)
     programs.setTrampolines(await findTrampolines());
+  const pages = options.filter?.pcap === undefined ? undefined : pageMap();
+  if (pages !== undefined) programs.setPageMap(pages);
   programs.record(true);
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {

@@ -95,16 +95,27 @@ export const deviceEvent = {
 } as const;
 
 export const config = {
-  size: 16,
-  netns: 0,
-  snaplen: 4,
-  ignoredTgid: 8,
+  size: 64,
+  cgroup: 0,
+  netns: 8,
+  snaplen: 12,
+  ignoredTgid: 16,
+  filters: 20,
+  mark: 24,
+  markMask: 28,
+  tgid: 32,
+  cgroupLevel: 36,
+  sampleRate: 40,
+  ifname: 48,
 } as const;
 
 export const control = {
-  size: 32,
+  size: 48,
   trampolines: 0,
-  recording: 24,
+  pageOffset: 24,
+  vmemmap: 32,
+  pageBytes: 40,
+  recording: 44,
 } as const;
 
 export const eventKind = {
@@ -223,4 +234,25 @@ export const counter = {
   reused: 8,
   unreadable: 9,
   counterSlots: 10,
+} as const;
+
+export const filter = {
+  pcap: 1,
+  tunnelLink: 2,
+  tunnelNetwork: 4,
+  mark: 8,
+  ifname: 16,
+  process: 32,
+  cgroup: 64,
+  expression: 128,
+  sample: 256,
+  transmit: 512,
+  receive: 1024,
+} as const;
+
+export const filterWindow = {
+  link: 0,
+  network: 1,
+  innerLink: 2,
+  innerNetwork: 3,
 } as const;

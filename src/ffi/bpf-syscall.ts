@@ -160,6 +160,23 @@ export const runSyscallProgram = (programFd: number): void => {
   });
 };
 
+/**
+ * Runs a raw_tp program once, on this CPU, with `context` as its arguments: what it returns. Such programs may not attach
+ * anywhere to be run so.
+ */
+export const testRun = (programFd: number, context: BigUint64Array): number => {
+  const attr = new DataView(new ArrayBuffer(80));
+  attr.setUint32(0, programFd, true);
+  attr.setUint32(40, context.byteLength, true);
+  return holding([context], () => {
+    attr.setBigUint64(48, addressOf(context), true);
+    const bytes = new Uint8Array(attr.buffer);
+    if (nativeBpf(syscallNumbers().bpf, commands.progTestRun, bytes, attr.byteLength) < 0)
+      throw systemError('running a program', lastErrno());
+    return attr.getUint32(4, true);
+  });
+};
+
 /** Creates a map without libbpf: a file descriptor, the caller closes it. */
 export const createRawMap = (
   type: keyof typeof mapTypes,

@@ -9,6 +9,7 @@ type Pointer = bigint | null;
 
 export interface Libbpf {
   openFile(path: string, opts: Uint8Array): Pointer;
+  openMemory(bytes: Uint8Array, size: number, opts: Uint8Array): Pointer;
   load(object: bigint): number;
   /**
    * load() on a thread of koffi's pool, without messages: libbpf calls whoever prints them on that thread, which koffi makes
@@ -100,6 +101,7 @@ const bindLoadSilently = (
 
 const bind = (library: LibraryHandle): Omit<Libbpf, 'loadSilently'> => ({
   openFile: library.func('void *bpf_object__open_file(const char *path, void *opts)'),
+  openMemory: library.func('void *bpf_object__open_mem(const void *buf, size_t size, void *opts)'),
   load: library.func('int bpf_object__load(void *obj)'),
   close: library.func('void bpf_object__close(void *obj)'),
   nextProgram: library.func('void *bpf_object__next_program(void *obj, void *prog)'),

@@ -5,7 +5,7 @@ import { recursionMisses, runSyscallProgram } from './bpf-syscall.ts';
 import { systemError } from './errno.ts';
 import { createHandle } from './handles.ts';
 import { keepDebugMessages, libbpf, takeLog } from './libbpf-native.ts';
-import { lastErrno, mapMemory, type MemoryMapping } from './libc.ts';
+import { addressOf, holding, lastErrno, mapMemory, type MemoryMapping } from './libc.ts';
 import { verifierError } from './verifier-log.ts';
 
 /** A program of an object. Its setters work before load() only. */
@@ -188,18 +188,32 @@ const byName = <T extends { name: string }>(kind: string, items: ReadonlyMap<str
   };
 };
 
-const openOptions = (logLevel: number): Uint8Array => {
-  const bytes = 80; // sizeof(struct bpf_object_open_opts) of libbpf 1.1; newer ones take a shorter one
+/** Opens an object with struct bpf_object_open_opts: { size u64, object name, ..., log level u32 at 72 }. */
+const openNative = (path: string, contents: Uint8Array | undefined, logLevel: number) => {
+  const bytes = 80; // sizeof of libbpf 1.1; newer ones take a shorter one
   const options = new DataView(new ArrayBuffer(bytes));
   options.setBigUint64(0, BigInt(bytes), true);
   options.setUint32(72, logLevel, true);
-  return new Uint8Array(options.buffer);
+  const opts = new Uint8Array(options.buffer);
+  if (contents === undefined) return libbpf().openFile(path, opts);
+  // Named as libbpf names an object that it opens by its path.
+  const name = Buffer.from(`${basename(path).replace(/\..*$/, '')}\0`);
+  return holding([name], () => {
+    options.setBigUint64(8, addressOf(name), true);
+    return libbpf().openMemory(contents, contents.length, opts);
+  });
 };
+
+export interface OpenOptions {
+  readonly logLevel?: number;
+  /** The object itself, where it is not what the file at `path` holds. */
+  readonly contents?: Uint8Array | undefined;
+}
 
 /** Opens an object file of BPF programs and maps; nothing is in the kernel before load(). */
 export const openBpfObject = (
   path: string,
-  { logLevel = 0 }: { readonly logLevel?: number } = {},
+  { logLevel = 0, contents }: OpenOptions = {},
 ): BpfObject => {
   const native = libbpf();
   let written = '';
@@ -209,7 +223,7 @@ export const openBpfObject = (
   };
   takeLog();
   keepDebugMessages(logLevel > 0);
-  const object = native.openFile(path, openOptions(logLevel));
+  const object = openNative(path, contents, logLevel);
   if (object === null) throw failure(`opening ${path}`, lastErrno(), takeLog());
   let loaded = false;
   const releases: (() => void)[] = [];

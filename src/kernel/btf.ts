@@ -66,6 +66,8 @@ export interface Btf {
   element(id: number, index: number): Element;
   /** The first word of an element only: the type of a parameter, or of a member of a struct. */
   elementType(id: number, index: number): number;
+  /** Of an int. */
+  isSigned(id: number): boolean;
   /** Element type and count of an array. */
   array(id: number): { readonly type: number; readonly count: number };
   /** A string of this BTF or its base by its offset. */
@@ -188,6 +190,9 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     },
     elementType: (id, index) =>
       isOwn(id) ? word(id, elementAt(id, index) + 1) : (base?.elementType(id, index) ?? 0),
+    // The word after the common ones: bit 24 is BTF_INT_SIGNED.
+    isSigned: (id) =>
+      isOwn(id) ? ((word(id, 3) >>> 24) & 1) === 1 : (base?.isSigned(id) ?? false),
     array: (id) =>
       isOwn(id)
         ? { type: word(id, 3), count: word(id, 5) }

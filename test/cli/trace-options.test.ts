@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { parseFilterOptions } from '../../src/cli/filter-options.ts';
 import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.ts';
 import { SkbspanError } from '../../src/errors.ts';
 
@@ -7,6 +8,7 @@ const defaults = {
   backend: undefined,
   functions: undefined,
   netns: undefined,
+  filter: parseFilterOptions({}, [], []),
   limitLines: undefined,
   otlp: undefined,
   jsonFile: undefined,
@@ -99,11 +101,22 @@ test('all mistakes come in one message', () => {
     () => parseTraceOptions(flags, ['--wrong', 'icmp']),
     (error: unknown) => {
       assert.ok(error instanceof SkbspanError);
-      assert.equal(error.message.split('\n').length, 5);
+      assert.equal(error.message.split('\n').length, 4);
       assert.match(error.message, /unknown option --wrong/);
-      assert.match(error.message, /unexpected argument icmp/);
       assert.match(error.advice ?? '', /skbspan trace --help/);
       return true;
     },
   );
+});
+
+test('words are the pcap filter; after an unknown option nobody can say which', () => {
+  assert.equal(parseTraceOptions({}, ['tcp', 'port', '80']).filter.packet, 'tcp port 80');
+  const asked: (string | undefined)[] = [];
+  const check = ({ packet }: { packet: string | undefined }): void => {
+    asked.push(packet);
+  };
+  assert.throws(() => parseTraceOptions({}, ['--wrong', 'icmp'], { check }), {
+    code: 'SKBSPAN_USAGE',
+  });
+  assert.deepEqual(asked, [undefined]);
 });

@@ -30,6 +30,7 @@ export interface FlowRecord {
 }
 
 export interface LifeRecord {
+  readonly packets: readonly { readonly bytes: string }[];
   readonly calls: readonly {
     readonly func: string;
     readonly kind: string;

@@ -2,6 +2,7 @@ import type { KernelName } from '../../scripts/vm/kernels.ts';
 import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
 import { drop } from './scenarios/drop.ts';
+import { filter, verifier } from './scenarios/filter.ts';
 import { interrupted, killed } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
 import { oracle } from './scenarios/oracle.ts';
@@ -41,16 +42,17 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', all),
+  ...withBackend('kprobe-session', [...all, filter]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
-  ...withBackend('tracepoint', [ping, drop, interrupted]),
+  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
 ];
 
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
-    ...withBackend('tracepoint', [ping, drop, interrupted]),
+    ...withBackend('kprobe', [filter], FEW_FUNCTIONS),
+    ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,
   '7.2': newer,

@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
 import { buildPublished } from '../../scripts/vm/published.ts';
+import { compileDifferential, differentialObject } from '../filter/differential.ts';
 import { casesOf, folderOf, type Case } from './cases.ts';
 import { parseLines, type Evidence } from './scenario.ts';
 
@@ -96,6 +97,8 @@ function evidenceOf(one: Case, machine: MachineResult, note: (line: string) => v
   };
 }
 
+// The guests have no compiler.
+compileDifferential(differentialObject);
 const slots = Math.min(availableParallelism(), Math.floor(freemem() / 2 ** 20 / (MEMORY_MB * 1.5)));
 assert.ok(slots > 0, `a machine needs ${MEMORY_MB * 1.5} MB of free memory`);
 const oneOf = limited(slots);

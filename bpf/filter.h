@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * filter.h - which packets are followed. A filter is asked when an skb is seen that has no life yet, never again after.
+ *
+ * The bodies of pcap_filter() and skb_filter() are stubs. When the user gives an expression, src/filter/ compiles it and puts
+ * its own code there before load (translate.ts tells how that code works). Here is what it cannot do by itself: choose the
+ * window it looks through, and find the bytes of a packet that do not lie in one piece.
+ *
+ * What is not asked for costs nothing: config.filters is known to the verifier, which removes the rest.
+ */
+#ifndef SKBSPAN_FILTER_H
+#define SKBSPAN_FILTER_H
+
+#include "config.h"
+#include "skb.h"
+
+/* What the filter looks at. */
+enum filter_window {
+	WINDOW_LINK = 0, /* from the Ethernet header on */
+	WINDOW_NETWORK = 1, /* there is none (yet): from the network header on */
+	WINDOW_INNER_LINK = 2, /* the packet in a tunnel, from its Ethernet header on */
+	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
+};
+
+#define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
+#define SEGMENTS_MAX 1024 /* pieces of a packet that are looked at */
+
+#define PACKET_OUTGOING 4
+#define ARPHRD_ETHER 1
+#define ARPHRD_LOOPBACK 772
+
+/* Where in a packet's pieces a byte is looked for. */
+struct segments {
+	u64 left; /* bytes to skip from here */
+	u64 skb; /* whose pieces: the packet, or a member of its fragment list */
+	u64 shared; /* its skb_shared_info */
+	u64 address; /* of the byte, once found */
+	u32 fragment; /* next one to look at */
+	u32 fragments;
+	u32 is_member;
+	u32 _pad;
+};
+
+static __always_inline void enter_skb(struct segments *at, const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared;
+
+	shared = (void *)((u64)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+	at->skb = (u64)skb;
+	at->shared = (u64)shared;
+	at->fragments = BPF_CORE_READ(shared, nr_frags);
+	at->fragment = 0;
+}
+
+/* Looks at one piece. 1: found, or nothing is left. */
+static long next_segment(u32 index, void *context)
+{
+	struct segments *at = context;
+	const struct skb_shared_info *shared = (void *)at->shared;
+	const struct sk_buff *skb = (void *)at->skb;
+	u32 linear;
+
+	if (at->fragment < at->fragments) {
+		struct skb_fragment fragment;
+		u64 place = at->fragment++ * sizeof(fragment);
+
+		if (bpf_probe_read_kernel(&fragment, sizeof(fragment), (void *)&shared->frags + place))
+			return 1;
+		if (at->left >= fragment.len) {
+			at->left -= fragment.len;
+			return 0;
+		}
+		/* Bit 0: memory of a device, which has no address. */
+		if (control.page_bytes && !(fragment.page & 1))
+			at->address = control.page_offset +
+				      (fragment.page - control.vmemmap) / bpf_core_type_size(struct page) *
+					      control.page_bytes +
+				      fragment.offset + at->left;
+		return 1;
+	}
+	skb = at->is_member ? BPF_CORE_READ(skb, next) : BPF_CORE_READ(shared, frag_list);
+	if (!skb)
+		return 1;
+	at->is_member = 1;
+	enter_skb(at, skb);
+	linear = BPF_CORE_READ(skb, len) - BPF_CORE_READ(skb, data_len);
+	if (at->left < linear) {
+		at->address = (u64)BPF_CORE_READ(skb, data) + at->left;
+		return 1;
+	}
+	at->left -= linear;
+	return 0;
+}
+
+/*
+ * `size` bytes (1, 2, 4) at `offset` of a window of which `linear` bytes lie at `start` and the rest in the fragments of `skb`,
+ * as a number in host order; negative: the packet ends before, or they cannot be read. skb 0: there is no rest.
+ * Only the generated code calls this.
+ */
+__noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 size)
+{
+	u64 value = 0;
+	u8 byte;
+
+	for (u32 i = 0; i < 4; i++) {
+		u64 place = offset + i;
+
+		if (i >= size)
+			break;
+		if (place < linear) {
+			if (bpf_probe_read_kernel(&byte, 1, (void *)(start + place)))
+				return ~0ULL;
+		} else {
+			struct segments at = {.left = place - linear};
+
+			if (!skb)
+				return ~0ULL;
+			enter_skb(&at, (void *)skb);
+			bpf_loop(SEGMENTS_MAX, next_segment, &at, 0);
+			if (!at.address || bpf_probe_read_kernel(&byte, 1, (void *)at.address))
+				return ~0ULL;
+		}
+		value = value << 8 | byte;
+	}
+	return value;
+}
+
+/*
+ * Does the packet match? Looks at `linear` bytes from `start` on and, beyond them, at the fragments of `skb`; `len` is the
+ * packet's length from `start` on. This body is what stands here while there is no filter.
+ */
+__noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
+{
+	u32 matches = 1;
+
+	asm volatile("" : "+r"(matches) : "r"(start), "r"(linear), "r"(len), "r"(skb), "r"(window));
+	return matches;
+}
+
+static __always_inline bool window_matches(const struct skb_copy *skb, u64 address, u32 start, u32 window)
+{
+	u64 head = SKB_FIELD(skb, u64, head), data = SKB_FIELD(skb, u64, data);
+	u32 tail = SKB_FIELD(skb, u32, tail), len = SKB_FIELD(skb, u32, len);
+	u64 fragments = 0;
+
+	if (start > tail)
+		return false;
+	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
+	if (SKB_FIELD(skb, u32, data_len))
+		bpf_probe_read_kernel(&fragments, sizeof(fragments), &address);
+	return pcap_filter(head + start, tail - start, len + (u32)(data - head) - start, fragments, window);
+}
+
+/*
+ * From where on is this skb a packet? An Ethernet header counts if it is set, stands before the network header, and the
+ * device has such headers; otherwise the network header does. None: no match.
+ */
+static __always_inline bool packet_matches(const struct skb_copy *skb, u64 address)
+{
+	const struct net_device *dev = (void *)skb->dev;
+	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
+	u32 tail = SKB_FIELD(skb, u32, tail);
+	u16 protocol = SKB_FIELD(skb, u16, protocol), type = ARPHRD_ETHER;
+
+	if (network == OFFSET_NONE || network > tail)
+		network = 0;
+	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX))) {
+		if (dev)
+			bpf_core_read(&type, sizeof(type), &dev->type);
+		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
+			return window_matches(skb, address, mac, WINDOW_LINK);
+	}
+	if (!network)
+		return false;
+	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
+	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
+		return false;
+	return window_matches(skb, address, network, WINDOW_NETWORK);
+}
+
+/* The packet within a tunnel's packet; as long as the kernel knows of none, no match. */
+static __always_inline bool inner_matches(const struct skb_copy *skb, u64 address)
+{
+	u32 mac = SKB_FIELD(skb, u16, inner_mac_header), network = SKB_FIELD(skb, u16, inner_network_header);
+
+	if (config.filters & FILTER_TUNNEL_LINK) {
+		if (!mac || mac == OFFSET_NONE || !window_matches(skb, address, mac, WINDOW_INNER_LINK))
+			return false;
+	}
+	if (config.filters & FILTER_TUNNEL_NETWORK) {
+		if (!network || network == OFFSET_NONE || !window_matches(skb, address, network, WINDOW_INNER_NETWORK))
+			return false;
+	}
+	return true;
+}
+
+/* Does the skb match --filter-skb-expr? The body is replaced as that of pcap_filter() is. */
+__noinline u32 skb_filter(u64 skb)
+{
+	u32 matches = 1;
+
+	asm volatile("" : "+r"(matches) : "r"(skb));
+	return matches;
+}
+
+static __always_inline bool expression_matches(u64 address)
+{
+	u64 skb;
+
+	/* As a number: see window_matches. */
+	bpf_probe_read_kernel(&skb, sizeof(skb), &address);
+	return skb_filter(skb);
+}
+
+static __always_inline bool device_matches(const struct net_device *dev)
+{
+	u64 name[2];
+
+	if (!dev || bpf_core_read(name, sizeof(name), &dev->name))
+		return false;
+	/* As text: the kernel does not clear what is behind the end of a shorter new name. */
+	for (u32 i = 0; i < sizeof(config.ifname); i++) {
+		if (((char *)name)[i] != config.ifname[i])
+			return false;
+		if (!config.ifname[i])
+			break;
+	}
+	return true;
+}
+
+/* States of sockets that are none, but stand in for one: they have no cgroup. include/net/tcp_states.h */
+#define TCP_TIME_WAIT 6
+#define TCP_NEW_SYN_RECV 12
+
+static __always_inline bool cgroup_matches(const struct sock *sk)
+{
+	struct cgroup *cgroup;
+	u8 state;
+
+	if (!sk)
+		return false;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return false;
+	cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		u64 above = (u64)&cgroup->ancestors + config.cgroup_level * sizeof(void *);
+
+		if (BPF_CORE_READ(cgroup, level) < (int)config.cgroup_level ||
+		    bpf_probe_read_kernel(&cgroup, sizeof(cgroup), (void *)above))
+			return false;
+	}
+	return BPF_CORE_READ(cgroup, kn, id) == config.cgroup;
+}
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 29);
+}
+
+/*
+ * One packet of sample_rate, and the same ones on every host on its way: the choice is a hash over what routers leave alone
+ * (RFC 5475, 6.2): addresses, protocol, the identification of IPv4, and the first bytes of what the headers carry; not TTL,
+ * traffic class or checksums. Without a network header there is nothing to choose by: not yet.
+ */
+static __always_inline bool sample_matches(const struct skb_copy *skb)
+{
+	u64 words[5] = {}, hash, head = SKB_FIELD(skb, u64, head);
+	u32 network = SKB_FIELD(skb, u16, network_header), tail = SKB_FIELD(skb, u32, tail), bytes;
+	u8 *byte = (u8 *)words, transport;
+
+	if (!network || network == OFFSET_NONE || network + 20 > tail ||
+	    bpf_probe_read_kernel(words, 20, (void *)(head + network)))
+		return false;
+	if (byte[0] >> 4 == 6) {
+		if (network + 40 > tail || bpf_probe_read_kernel(words, 40, (void *)(head + network)))
+			return false;
+		transport = byte[6];
+		hash = mix(mix(mix(mix(transport, words[1]), words[2]), words[3]), words[4]);
+		bytes = 40;
+	} else {
+		transport = byte[9];
+		hash = mix(mix(transport, *(u16 *)(byte + 4)), *(u32 *)(byte + 12));
+		hash = mix(hash, *(u32 *)(byte + 16));
+		bytes = (byte[0] & 15) * 4;
+	}
+	words[0] = 0;
+	words[1] = 0;
+	if (network + bytes + 16 <= tail && bpf_probe_read_kernel(words, 16, (void *)(head + network + bytes)))
+		return false;
+	/* TCP: ports, sequence numbers. UDP: ports and length, then data, between them a checksum. */
+	if (transport == 17)
+		words[0] &= 0x0000ffffffffffffULL;
+	else if (transport == 6)
+		words[1] &= 0x00000000ffffffffULL;
+	else if (transport == 1 || transport == 58)
+		words[0] &= 0xffffffff0000ffffULL;
+	hash = mix(mix(hash, words[0]), words[1]);
+	return (u32)(hash >> 32) % config.sample_rate == 0;
+}
+
+/* A packet has no socket and no device that is not outgoing only if it came in by one. */
+static __always_inline bool direction_matches(const struct skb_copy *skb, u64 address, const struct sock *sk)
+{
+	const struct sk_buff *original = (void *)address;
+	bool is_ours = sk || !skb->dev || BPF_CORE_READ_BITFIELD_PROBED(original, pkt_type) == PACKET_OUTGOING;
+
+	return is_ours == !!(config.filters & FILTER_TRANSMIT);
+}
+
+/* All filters but the namespace. What costs least comes first. */
+static __always_inline bool filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk)
+{
+	u32 filters = config.filters;
+
+	if (filters & FILTER_MARK && (SKB_FIELD(skb, u32, mark) & config.mark_mask) != config.mark)
+		return false;
+	if (filters & FILTER_PROCESS && (!sk || bpf_get_current_pid_tgid() >> 32 != config.tgid))
+		return false;
+	if (filters & FILTER_PCAP && !packet_matches(skb, address))
+		return false;
+	if (filters & (FILTER_TUNNEL_LINK | FILTER_TUNNEL_NETWORK) && !inner_matches(skb, address))
+		return false;
+	if (filters & FILTER_SAMPLE && !sample_matches(skb))
+		return false;
+	if (filters & FILTER_IFNAME && !device_matches((void *)skb->dev))
+		return false;
+	if (filters & FILTER_EXPRESSION && !expression_matches(address))
+		return false;
+	if (filters & (FILTER_TRANSMIT | FILTER_RECEIVE) && !direction_matches(skb, address, sk))
+		return false;
+	if (filters & FILTER_CGROUP && !cgroup_matches(sk))
+		return false;
+	return true;
+}
+
+#endif

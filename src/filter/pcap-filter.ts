@@ -1,0 +1,94 @@
+/** Filter expressions of libpcap as code for bpf/filter.h. */
+import { SkbspanError, UsageError } from '../errors.ts';
+import { filterWindow } from '../event/layout.ts';
+import { compilePcap, type PcapLinkType } from '../ffi/libpcap.ts';
+import type { Code } from './assembler.ts';
+import { decodeClassic } from './classic.ts';
+import { injectFunction } from './inject.ts';
+import { translate, type WindowProgram } from './translate.ts';
+
+/** What the user wrote; undefined: not asked for. */
+export interface PcapExpressions {
+  /** The packet itself. */
+  readonly packet: string | undefined;
+  /** The packet in a tunnel, from its MAC header, and from its IP header on. */
+  readonly tunnelLink: string | undefined;
+  readonly tunnelNetwork: string | undefined;
+}
+
+const linkHeaderBytes: Readonly<Record<PcapLinkType, number>> = { ethernet: 14, raw: 0 };
+
+const matchesNothing = [{ code: 0x06, jt: 0, jf: 0, k: 0 }];
+
+/** A compiled filter: code to be put into the object, and which windows it looks at. */
+export interface PcapFilter {
+  readonly code: Code;
+  readonly packet: boolean;
+  readonly tunnelLink: boolean;
+  readonly tunnelNetwork: boolean;
+}
+
+const isUsage = (error: unknown): boolean =>
+  error instanceof SkbspanError && error.code === 'SKBSPAN_USAGE';
+
+function compile(expression: string, linkType: PcapLinkType, window: number): WindowProgram {
+  return {
+    window,
+    instructions: decodeClassic(compilePcap(expression, linkType)),
+    linkHeaderBytes: linkHeaderBytes[linkType],
+  };
+}
+
+/** An expression about Ethernet says nothing about a packet without a MAC header: that does not match. */
+function compileBoth(expression: string): WindowProgram[] {
+  const link = compile(expression, 'ethernet', filterWindow.link);
+  try {
+    return [link, compile(expression, 'raw', filterWindow.network)];
+  } catch (error) {
+    if (!isUsage(error)) throw error;
+    const network = { window: filterWindow.network, instructions: matchesNothing };
+    return [link, { ...network, linkHeaderBytes: 0 }];
+  }
+}
+
+/**
+ * Compiles and translates; undefined if nothing was asked for. Throws one UsageError with libpcap's message for each bad
+ * expression.
+ */
+export function compilePcapFilter(expressions: PcapExpressions): PcapFilter | undefined {
+  const { packet, tunnelLink, tunnelNetwork } = expressions;
+  const programs: WindowProgram[] = [];
+  const mistakes: string[] = [];
+  const add = (what: string, expression: string | undefined, make: (text: string) => unknown) => {
+    if (expression === undefined) return;
+    try {
+      make(expression);
+    } catch (error) {
+      if (!isUsage(error)) throw error;
+      mistakes.push(`${what} '${expression}': ${(error as Error).message}`);
+    }
+  };
+  add('filter', packet, (text) => programs.push(...compileBoth(text)));
+  add('--filter-tunnel-pcap-l2', tunnelLink, (text) =>
+    programs.push(compile(text, 'ethernet', filterWindow.innerLink)),
+  );
+  add('--filter-tunnel-pcap-l3', tunnelNetwork, (text) =>
+    programs.push(compile(text, 'raw', filterWindow.innerNetwork)),
+  );
+  if (mistakes.length > 0) {
+    throw new UsageError(mistakes.join('\n  '), {
+      advice: 'The language is that of tcpdump: man pcap-filter.',
+    });
+  }
+  if (programs.length === 0) return undefined;
+  return {
+    code: translate(programs),
+    packet: packet !== undefined,
+    tunnelLink: tunnelLink !== undefined,
+    tunnelNetwork: tunnelNetwork !== undefined,
+  };
+}
+
+/** The object file with the filter in it. */
+export const injectPcapFilter = (object: Uint8Array, code: Code): Uint8Array =>
+  injectFunction(object, 'pcap_filter', code, 'read_fragments');

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import type { Code } from '../../src/filter/assembler.ts';
+import { injectFunction } from '../../src/filter/inject.ts';
+import { elfSection } from '../../src/kernel/elf-section.ts';
+
+const object = readFileSync(new URL('../../build/skbspan.bpf.o', import.meta.url));
+// call <neighbour>; exit
+const call = { opcode: 0x85, register: 0x10 };
+const code: Code = {
+  instructions: Uint8Array.of(
+    call.opcode,
+    call.register,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0x95,
+    ...new Array<number>(7).fill(0),
+  ),
+  calls: [0],
+};
+
+test('the new body stands at the end of .text and calls its neighbour', () => {
+  const before = elfSection(object, '.text');
+  const after = elfSection(injectFunction(object, 'pcap_filter', code, 'read_fragments'), '.text');
+  assert.ok(before !== undefined && after !== undefined);
+  assert.equal(after.length, before.length + code.instructions.length);
+  assert.equal(Buffer.compare(after.subarray(0, before.length), before), 0);
+  const distance = Buffer.from(after).readInt32LE(before.length + 4);
+  // Backwards to an instruction of the old part.
+  const target = before.length / 8 + distance + 1;
+  assert.ok(target >= 0 && target < before.length / 8);
+});
+
+test('two functions can be replaced, one after the other', () => {
+  const first = injectFunction(object, 'pcap_filter', code, 'read_fragments');
+  const second = injectFunction(first, 'skb_filter', { ...code, calls: [] });
+  const sizes = [object, first, second].map((file) => elfSection(file, '.text')?.length ?? 0);
+  assert.deepEqual(
+    sizes.map((size) => size - (sizes[0] ?? 0)),
+    [0, 16, 32],
+  );
+  assert.equal(elfSection(second, '.BTF.ext')?.length, elfSection(object, '.BTF.ext')?.length);
+});
+
+test('an object without the function is an error', () => {
+  assert.throws(() => injectFunction(object, 'nobody', code), {
+    code: 'SKBSPAN_INTERNAL',
+    message: /no function nobody/,
+  });
+});
