@@ -16,7 +16,7 @@ import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 async function chooseExporters(options: TraceOptions, stdout: Writable): Promise<Exporter[]> {
-  const { format, jsonFile, otlp } = options;
+  const { format, jsonFile, otlp, kafka } = options;
   const exporters: Exporter[] = [];
   if (jsonFile !== '-' && format !== 'none') {
     const text = { ...terminalText(options.color), output: stdout, format };
@@ -30,6 +30,13 @@ async function chooseExporters(options: TraceOptions, stdout: Writable): Promise
     const { createOtlpExporter } = await import('../exporters/otlp/exporter.ts');
     const more = { clones: 'same_trace', version: readVersion() } as const;
     exporters.push(createOtlpExporter({ ...otlp, ...more }));
+  }
+  if (kafka !== undefined) {
+    const { createKafkaExporter } = await import('../exporters/kafka/exporter.ts');
+    const onNotice = (message: string): void => {
+      say(`kafka: ${message}`);
+    };
+    exporters.push(createKafkaExporter({ ...kafka, version: readVersion() }, onNotice));
   }
   return exporters;
 }

@@ -1,9 +1,11 @@
 import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
+import type { KafkaOptions } from '../exporters/kafka/options.ts';
 import { parseDuration } from './durations.ts';
+import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags {
+export interface TraceFlags extends KafkaFlags {
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -33,6 +35,7 @@ export interface TraceOptions {
   readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
+  readonly kafka: KafkaOptions | undefined;
   /** none: no text at all. */
   readonly format: TextFormat;
   readonly durationMs: number | undefined;
@@ -165,6 +168,8 @@ export function parseTraceOptions(
     problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
   }
 
+  const kafka = parseKafkaOptions(flags, process.env, problems);
+
   refuse(problems, 'trace');
   return {
     backend,
@@ -179,6 +184,7 @@ export function parseTraceOptions(
             timeScale: otlpTimeScale ?? 1,
           },
     jsonFile,
+    kafka,
     format: format ?? 'tree',
     durationMs,
     readyFile: flags.readyFile,

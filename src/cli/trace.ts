@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import { addKafkaOptions } from './kafka-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 const examples = `
@@ -9,6 +10,7 @@ Examples:
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
   skbspan trace --json | jq .                       one line of JSON per packet
+  skbspan trace --kafka broker:9092 --format none   one record per packet to the topic skbspan.paths
 `;
 
 /** `skbspan trace`: follows packets until Ctrl-C and hands their paths to the outputs that were asked for. */
@@ -16,6 +18,19 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
+  addKafkaOptions(traceCommand(program))
+    .addHelpText('after', examples)
+    // Unknown words are refused by parseTraceOptions, together with all other mistakes.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (flags: TraceFlags, command: Command) => {
+      const options = parseTraceOptions(flags, command.args);
+      const { runTrace } = await import('./run-trace.ts');
+      await run(runTrace(options));
+    });
+}
+
+const traceCommand = (program: Command): Command =>
   program
     .command('trace')
     .description('follow packets and show the path of each')
@@ -41,14 +56,4 @@ export function addTraceCommand(
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')
     .option('--snaplen <bytes>', 'bytes of each packet to keep (default: 128)')
     .option('--no-color', 'no colours (also: the variable NO_COLOR)')
-    .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long')
-    .addHelpText('after', examples)
-    // Unknown words are refused by parseTraceOptions, together with all other mistakes.
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(async (flags: TraceFlags, command: Command) => {
-      const options = parseTraceOptions(flags, command.args);
-      const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace(options));
-    });
-}
+    .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long');

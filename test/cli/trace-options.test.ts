@@ -10,6 +10,7 @@ const defaults = {
   limitLines: undefined,
   otlp: undefined,
   jsonFile: undefined,
+  kafka: undefined,
   format: 'tree',
   durationMs: undefined,
   readyFile: undefined,

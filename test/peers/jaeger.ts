@@ -2,14 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
+import { freePorts } from './free-ports.ts';
 
 const binary = fileURLToPath(new URL('../../.cache/jaeger-1.76.0/jaeger', import.meta.url));
 
@@ -43,14 +42,6 @@ export interface DrawnSpan {
 }
 
 const readyMs = 30_000;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 const configuration = (otlp: number, http: number, grpc: number, health: number): string =>
   JSON.stringify({
