@@ -7,8 +7,9 @@ const borders = {
   kernel: ['cli', 'config', 'collector', 'pipeline', 'exporters', 'filter'],
   filter: ['cli', 'config', 'kernel', 'collector', 'pipeline', 'exporters'],
   collector: ['cli', 'config', 'pipeline', 'exporters'],
-  pipeline: ['cli', 'config', 'kernel', 'ffi', 'filter', 'collector', 'exporters'],
-  exporters: ['cli', 'config', 'kernel', 'ffi', 'filter', 'collector', 'pipeline'],
+  pipeline: ['cli', 'config', 'kernel', 'ffi', 'filter', 'collector', 'exporters', 'sources'],
+  sources: ['cli', 'config', 'kernel', 'ffi', 'filter', 'collector', 'pipeline'],
+  exporters: ['cli', 'config', 'kernel', 'ffi', 'filter', 'collector', 'pipeline', 'sources'],
   config: ['cli', 'kernel', 'ffi', 'filter', 'collector', 'pipeline', 'exporters'],
 };
 

@@ -40,5 +40,5 @@ export interface ClientOptions {
 export const clientId = 'skbspan';
 export const connectMs = 5_000;
 /** A broker that is silent for this long is asked again. */
-export const requestMs = 10_000;
+export const requestMs = 5_000;
 export const retryMs = { first: 100, most: 1_000 } as const;

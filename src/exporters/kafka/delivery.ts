@@ -10,22 +10,25 @@
  * trying, everything after it goes to the spill at once, and what is given up in the end as well. When the brokers are back the
  * spill is sent, beside what is new.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { SkbspanError } from '../../errors.ts';
+import { SkbspanError } from '../../errors.ts';
 import type { ExportResult } from '../../event/exporter.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
 import type { LossCause } from '../../event/statistics.ts';
-import { createBatches, type Batch, type OwnedRecord } from './batches.ts';
+import { createBatches, type Batch, type OwnedRecord, type Owner } from './batches.ts';
+import type { KafkaRecord } from './client.ts';
 import type { Encoder } from './encoder.ts';
+import { isRefusal } from './faults.ts';
 import type { Link } from './link.ts';
+import { createSpillLane } from './spill-lane.ts';
+import type { Spill } from './spill.ts';
 
 export interface Delivery {
   /** Never rejects. */
   deliver(paths: readonly PacketPath[]): Promise<ExportResult>;
   /** Whatever is under way then is given up after `ms`; nothing new is sent from then on. */
   closeWithin(ms: number): void;
-  /** Gives up what is still under way and ends the connections. */
-  close(): Promise<void>;
+  /** Gives up after `ms` what is still under way, and ends the connections. */
+  close(ms: number): Promise<void>;
   /** Lost beyond what the results of `deliver` said. */
   losses(): ReadonlyMap<LossCause, number>;
 }
@@ -33,6 +36,7 @@ export interface Delivery {
 export interface DeliveryOptions {
   readonly encoder: Encoder;
   readonly link: Link;
+  readonly spill: { readonly folder: Spill; readonly afterMs: number } | undefined;
   /** A batch is given up after so long. */
   readonly deliveryMs: number;
   readonly maxBatchBytes: number;
@@ -46,6 +50,30 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { encoder, link, deliveryMs, onNotice } = options;
   const losses = new Map<LossCause, number>();
   const closing = new AbortController();
+  let closeTimer: NodeJS.Timeout | undefined;
+  const lane =
+    options.spill === undefined
+      ? undefined
+      : createSpillLane({
+          link,
+          spill: options.spill.folder,
+          afterMs: options.spill.afterMs,
+          deliveryMs,
+          maxBatchBytes: options.maxBatchBytes,
+          onFull: (records) => {
+            lose('spill_full', countLost(records));
+          },
+          onRefused: (records) => {
+            lose('export_refused', countLost(records));
+          },
+          onNotice,
+        });
+  const way = lane ?? link;
+
+  function giveUp(): void {
+    closing.abort();
+    void link.reset();
+  }
 
   const lose = (cause: LossCause, count: number): void => {
     if (count > 0) losses.set(cause, (losses.get(cause) ?? 0) + count);
@@ -63,21 +91,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return records.map((record) => ({ ...record, owner }));
   }
 
-  /** Counts the paths of records that are lost, each path once. */
-  function countLost(records: readonly OwnedRecord[]): number {
-    let count = 0;
-    for (const { owner } of records) {
-      if (!owner.lost) count++;
-      owner.lost = true;
-    }
-    return count;
-  }
-
   async function send(batch: Batch, outcome: Outcome): Promise<void> {
     const late = setTimeout(() => void link.reset(), deliveryMs);
     try {
-      const refused = await link.send(batch.partition, batch.records);
-      outcome.refused += countLost(refused);
+      outcome.refused.push(...(await way.send(batch.partition, batch.records)));
     } catch (error) {
       outcome.error = error as SkbspanError;
       outcome.unsent.push(...batch.records);
@@ -87,14 +104,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function sendAll(paths: readonly PacketPath[], partitions: number): Promise<Outcome> {
-    const outcome: Outcome = { refused: 0, unsent: [], error: undefined };
+    const outcome: Outcome = { refused: [], unsent: [], error: undefined };
     const batches = createBatches(partitions, options.maxBatchBytes);
     let under: Promise<void>[] = [];
     const post = (batch: Batch): void => {
       under.push(send(batch, outcome));
     };
     for (const path of paths) {
-      if (outcome.error !== undefined || closing.signal.aborted) {
+      if (outcome.error !== undefined || closing.signal.aborted || lane?.troubled === true) {
         outcome.unsent.push(...encodeAll(path));
         continue;
       }
@@ -115,37 +132,66 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function deliver(paths: readonly PacketPath[]): Promise<ExportResult> {
+    if (lane?.troubled === true) {
+      lane.keep(paths.flatMap(encodeAll));
+      return { status: 'success', lost: 0 };
+    }
     let partitions: number;
     try {
       partitions = await link.ready();
     } catch (error) {
-      return { status: 'retryable', error: error as SkbspanError, retryAfterMs: undefined };
+      if (lane === undefined)
+        return { status: 'retryable', error: error as SkbspanError, retryAfterMs: undefined };
+      lane.keep(paths.flatMap(encodeAll));
+      lane.recover();
+      return { status: 'success', lost: 0 };
     }
     const { refused, unsent, error } = await sendAll(paths, partitions);
-    lose('export_refused', refused);
-    if (error === undefined) return { status: 'success', lost: 0 };
-    return { status: 'failure', error, lost: countLost(unsent), cause: 'export_failed' };
+    lose('export_refused', countLost(refused));
+    const isFinal = error !== undefined && isRefusal(error);
+    if (lane !== undefined && !isFinal) {
+      lane.keep(unsent);
+      return { status: 'success', lost: 0 };
+    }
+    if (error === undefined && unsent.length === 0) return { status: 'success', lost: 0 };
+    return {
+      status: 'failure',
+      error: error ?? new SkbspanError('SKBSPAN_EXPORT', 'the run is over'),
+      lost: countLost(unsent),
+      cause: isFinal ? 'export_refused' : 'export_failed',
+    };
   }
 
+  lane?.recover();
   return {
     deliver,
     losses: () => losses,
     closeWithin(ms) {
-      void sleep(ms, undefined, { ref: false }).then(() => {
-        closing.abort();
-        return link.reset();
-      });
+      closeTimer ??= setTimeout(giveUp, ms);
     },
-    async close() {
-      closing.abort();
+    async close(ms) {
+      closeTimer ??= setTimeout(giveUp, ms);
+      await lane?.close();
+      clearTimeout(closeTimer);
+      giveUp();
       await link.reset();
     },
   };
 }
 
 interface Outcome {
-  /** Paths that the brokers do not take. */
-  refused: number;
+  /** Too large for the brokers. */
+  readonly refused: OwnedRecord[];
   readonly unsent: OwnedRecord[];
   error: SkbspanError | undefined;
+}
+
+/** Counts the paths of records that are lost, each path once; a record from the spill stands for itself. */
+function countLost(records: readonly (KafkaRecord & { readonly owner?: Owner })[]): number {
+  let count = 0;
+  for (const { owner } of records) {
+    if (owner?.lost !== true) count++;
+    if (owner !== undefined) owner.lost = true;
+  }
+  return count;
 }

@@ -87,6 +87,38 @@ const advice: Readonly<Record<string, (topic: string) => readonly [string, strin
   ],
 };
 
+const refusals: ReadonlySet<string> = new Set([
+  'INVALID_TOPIC_EXCEPTION',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'UNSUPPORTED_SASL_MECHANISM',
+  'UNSUPPORTED_VERSION',
+  'UNSUPPORTED_COMPRESSION_TYPE',
+  'INVALID_RECORD',
+]);
+
+/** A broker said no, and would say so again. */
+export function isRefusal(error: unknown): boolean {
+  const name = protocolError(error);
+  return name !== undefined && refusals.has(name);
+}
+
+/** It may work in a while: nobody was reached, or the brokers are busy with each other. */
+export function isPassing(error: unknown): boolean {
+  const name = protocolError(error);
+  return name === undefined || !(refusals.has(name) || lasting.has(name));
+}
+
+/** Not a refusal of what is sent, but trying the same again does not help. */
+const lasting: ReadonlySet<string> = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+]);
+
 /** An error of a client as a sentence with advice. */
 export function explainFault(
   error: unknown,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { ISocketFactory, Kafka, Producer, SASLOptions } from 'kafkajs';
 import {
@@ -8,6 +9,7 @@ import {
   type ClientOptions,
   type KafkaClient,
 } from './client.ts';
+import { isPassing } from './faults.ts';
 import { calmQueue } from './kafkajs-queue.ts';
 import { registerCodec } from './kafkajs-codecs.ts';
 import { createSockets } from './kafkajs-sockets.ts';
@@ -84,8 +86,9 @@ export async function createKafkajsClient(options: ClientOptions): Promise<Kafka
           maxInFlightRequests: 5,
           allowAutoTopicCreation: false,
           metadataMaxAge: 60_000,
+          // Its own tries end early when a connection cannot be made, whatever stands here: see send.
           retry: {
-            retries: Number.MAX_SAFE_INTEGER,
+            retries: 5,
             initialRetryTime: retryMs.first,
             maxRetryTime: retryMs.most,
           },
@@ -104,8 +107,17 @@ export async function createKafkajsClient(options: ClientOptions): Promise<Kafka
         headers: record.headers ?? headers,
         partition,
       }));
-      const [written] = await producer.send({ topic, messages, acks: -1, compression });
-      if (written?.errorCode !== 0) throw new Error(`partition ${partition} was not answered for`);
+      // The same batch with the same sequence number: nothing else is sent to this partition before it is settled.
+      for (;;) {
+        try {
+          const [written] = await producer.send({ topic, messages, acks: -1, compression });
+          if (written?.errorCode === 0) return;
+          throw new Error(`partition ${partition} was not answered for`);
+        } catch (error) {
+          if (sockets.closed || !isPassing(error)) throw error;
+          await sleep(retryMs.most);
+        }
+      }
     },
     async close() {
       sockets.close();

@@ -5,6 +5,7 @@ import type { ISocketFactory } from 'kafkajs';
 
 export interface Sockets {
   readonly open: ISocketFactory;
+  readonly closed: boolean;
   /** Ends all connections at once; none is opened from then on. */
   close(): void;
 }
@@ -19,6 +20,9 @@ export function createSockets(): Sockets {
   const refusal = (): Error => new kafkajs.KafkaJSNonRetriableError('the client is closed');
 
   return {
+    get closed() {
+      return closed;
+    },
     open({ host, port, ssl, onConnect }) {
       if (closed) throw refusal();
       const socket = connectBy(ssl, host, port, onConnect);
@@ -34,14 +38,14 @@ export function createSockets(): Sockets {
   };
 }
 
-/** kafkajs's type says that there always is a `tls`; without TLS there is none. */
+/** kafkajs's type says that there always is a `tls`; without TLS it is null. */
 function connectBy(
-  tls: ConnectionOptions | undefined,
+  tls: ConnectionOptions | null,
   host: string,
   port: number,
   onConnect: () => void,
 ): Socket {
-  if (tls === undefined) return connect({ host, port }, onConnect);
+  if (tls === null) return connect({ host, port }, onConnect);
   const servername = isIP(host) === 0 ? { servername: host } : {};
   return connectTls({ host, port, ...servername, ...tls }, onConnect);
 }

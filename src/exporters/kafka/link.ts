@@ -17,6 +17,11 @@ export interface Link {
   reset(): Promise<void>;
 }
 
+interface Connected {
+  readonly client: KafkaClient;
+  readonly partitions: number;
+}
+
 const TOO_LARGE = 'MESSAGE_TOO_LARGE';
 
 /** `explain` makes the client's errors such that a person understands. */
@@ -24,11 +29,13 @@ export function createLink(
   makeClient: () => Promise<KafkaClient>,
   explain: (error: unknown) => SkbspanError,
 ): Link {
-  let current: Promise<{ readonly client: KafkaClient; readonly partitions: number }> | undefined;
+  let current: Promise<Connected> | undefined;
+  let opened: KafkaClient | undefined;
   const last = new Map<number, Promise<unknown>>();
 
-  async function connect(): Promise<{ client: KafkaClient; partitions: number }> {
+  async function connect(): Promise<Connected> {
     const client = await makeClient();
+    opened = client;
     const timer = new AbortController();
     try {
       const late = sleep(3 * connectMs, undefined, { signal: timer.signal }).then(() => {
@@ -65,11 +72,15 @@ export function createLink(
 
   return {
     async ready() {
-      current ??= connect().catch((error: unknown) => {
-        current = undefined;
+      current ??= connect();
+      const mine = current;
+      try {
+        return (await mine).partitions;
+      } catch (error) {
+        // It may have been replaced meanwhile.
+        if (current === mine) current = undefined;
         throw error;
-      });
-      return (await current).partitions;
+      }
     },
     async send(partition, records) {
       const before = last.get(partition);
@@ -85,10 +96,10 @@ export function createLink(
       }
     },
     async reset() {
-      const old = current;
+      const client = opened;
+      opened = undefined;
       current = undefined;
-      const opened = await old?.catch(() => undefined);
-      await opened?.client.close();
+      await client?.close();
     },
   };
 }

@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import kafkajs from 'kafkajs';
@@ -80,10 +79,15 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 const readyMs = 60_000;
+/** Whoever the brokers live for: a test, or a suite. */
+export interface Owner {
+  after(end: () => Promise<void>): unknown;
+}
+
 const CLUSTER_ID = 'c2tic3Bhbi10ZXN0cy0wMQ';
 
 /** Starts brokers for the time of a test; resolves when all of them take records. */
-export async function startKafka(t: TestContext, options: ClusterOptions = {}): Promise<Cluster> {
+export async function startKafka(t: Owner, options: ClusterOptions = {}): Promise<Cluster> {
   const { brokers: count = 1, version = newestKafka, properties = {} } = options;
   const jars = jarsOf(version);
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-kafka-'));
@@ -209,7 +213,7 @@ function asAdmin(
       const admin = kafka.admin();
       await admin.connect();
       await admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -219,6 +223,17 @@ function asAdmin(
           },
         ],
       });
+      // kafkajs's own waiting fails on brokers that have not heard of the topic yet.
+      for (let ready = false; !ready; ) {
+        await sleep(50);
+        ready = await admin.fetchTopicMetadata({ topics: [topic] }).then(
+          ({ topics }) =>
+            topics[0]?.partitions.every(
+              ({ isr }) => isr.length >= Math.min(addresses.length, 3),
+            ) === true,
+          () => false,
+        );
+      }
       await admin.disconnect();
     },
     async leaders(topic) {
