@@ -224,7 +224,7 @@ function asAdmin(
         ],
       });
       // kafkajs's own waiting fails on brokers that have not heard of the topic yet.
-      for (let ready = false; !ready; ) {
+      for (let ready = false; !ready;) {
         await sleep(50);
         ready = await admin.fetchTopicMetadata({ topics: [topic] }).then(
           ({ topics }) =>
