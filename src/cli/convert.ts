@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
@@ -12,7 +13,7 @@ type OutputFlag =
   | 'pcapng'
   | 'pcapngMode'
   | 'pcapngRotate';
-type ConvertFlags = Pick<TraceFlags, OutputFlag>;
+type ConvertFlags = Pick<TraceFlags, OutputFlag> & KafkaFlags;
 
 const examples = `
 Examples:
@@ -30,7 +31,9 @@ export function addConvertCommand(
   run: (command: Promise<number>) => Promise<void>,
 ): void {
   addPcapngOptions(
-    program.command('convert').description('make other outputs of what was recorded before'),
+    addKafkaOptions(
+      program.command('convert').description('make other outputs of what was recorded before'),
+    ),
   )
     .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
     .option('--json [file]', 'a line of JSON per path; without a file to standard output')
@@ -49,7 +52,9 @@ export function addConvertCommand(
       const words = files.filter(isOption);
       const more = files.length === 0 ? ['want a file to convert, or - for standard input'] : [];
       const options = parseTraceOptions(flags, words, { command: 'convert', more });
-      const hasOther = [flags.json, flags.otlp, flags.pcapng].some((flag) => flag !== undefined);
+      const hasOther = [flags.json, flags.otlp, flags.kafka, flags.pcapng].some(
+        (flag) => flag !== undefined,
+      );
       const { runConvert } = await import('./run-convert.ts');
       const isQuiet = hasOther && flags.format === undefined;
       await run(runConvert(files, { ...options, format: isQuiet ? 'none' : options.format }));

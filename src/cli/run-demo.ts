@@ -72,6 +72,7 @@ async function trace(
         color,
         jsonFile: undefined,
         otlp: undefined,
+        kafka: undefined,
         pcapng: { file: pcapng, mode: 'path', rotation: undefined },
       },
       stdout,

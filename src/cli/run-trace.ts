@@ -17,13 +17,16 @@ import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 /** What says where paths go. */
-export type OutputOptions = Pick<TraceOptions, 'format' | 'jsonFile' | 'otlp' | 'pcapng' | 'color'>;
+export type OutputOptions = Pick<
+  TraceOptions,
+  'format' | 'jsonFile' | 'otlp' | 'kafka' | 'pcapng' | 'color'
+>;
 
 export async function chooseExporters(
   options: OutputOptions,
   stdout: Writable,
 ): Promise<Exporter[]> {
-  const { format, jsonFile, otlp, pcapng } = options;
+  const { format, jsonFile, otlp, kafka, pcapng } = options;
   const exporters: Exporter[] = [];
   if (jsonFile !== '-' && pcapng?.file !== '-' && format !== 'none') {
     const text = { ...terminalText(options.color), output: stdout, format };
@@ -43,6 +46,13 @@ export async function chooseExporters(
     const { createOtlpExporter } = await import('../exporters/otlp/exporter.ts');
     const more = { clones: 'same_trace', version: readVersion() } as const;
     exporters.push(createOtlpExporter({ ...otlp, ...more }));
+  }
+  if (kafka !== undefined) {
+    const { createKafkaExporter } = await import('../exporters/kafka/exporter.ts');
+    const onNotice = (message: string): void => {
+      say(`kafka: ${message}`);
+    };
+    exporters.push(createKafkaExporter({ ...kafka, version: readVersion() }, onNotice));
   }
   return exporters;
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
+import type { KafkaOptions } from '../exporters/kafka/options.ts';
 import { parseDuration } from './durations.ts';
 import {
   type FilterFlags,
@@ -7,10 +8,11 @@ import {
   isOption,
   parseFilterOptions,
 } from './filter-options.ts';
+import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags, FilterFlags {
+export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags {
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -43,6 +45,7 @@ export interface TraceOptions {
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
   readonly pcapng: PcapngOptions | undefined;
+  readonly kafka: KafkaOptions | undefined;
   /** none: no text at all. */
   readonly format: TextFormat;
   readonly durationMs: number | undefined;
@@ -199,6 +202,8 @@ export function parseTraceOptions(
     problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
   }
 
+  const kafka = parseKafkaOptions(flags, process.env, problems);
+
   refuse(problems, command);
   return {
     backend,
@@ -215,6 +220,7 @@ export function parseTraceOptions(
           },
     jsonFile,
     pcapng,
+    kafka,
     format: format ?? 'tree',
     durationMs,
     readyFile: flags.readyFile,

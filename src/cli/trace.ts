@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
 import type { PacketFilter } from '../collector/packet-filter.ts';
+import { addKafkaOptions } from './kafka-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
@@ -14,6 +15,7 @@ Examples:
   skbspan trace --pcapng - | wireshark -k -i -      live in Wireshark
   skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop   a recording, for skbspan convert
   skbspan trace --json | jq .                       one line of JSON per packet
+  skbspan trace --kafka broker:9092 --format none   one record per packet to the topic skbspan.paths
 `;
 
 /** The compilers of filters are loaded only if there is one. */
@@ -26,7 +28,30 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(program.command('trace').description('follow packets and show the path of each'))
+  addPcapngOptions(addKafkaOptions(traceCommand(program)))
+    .addHelpText('after', examples)
+    // Unknown words are refused by parseTraceOptions, together with all other mistakes.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_words: string[], flags: TraceFlags, command: Command) => {
+      const prepare = isFiltered(flags, command.args)
+        ? (await import('./packet-filter.ts')).preparePacketFilter
+        : undefined;
+      let filter: PacketFilter = {};
+      const options = parseTraceOptions(flags, command.args, {
+        check(asked, problems) {
+          if (prepare !== undefined) filter = prepare(asked, problems);
+        },
+      });
+      const { runTrace } = await import('./run-trace.ts');
+      await run(runTrace(options, filter));
+    });
+}
+
+const traceCommand = (program: Command): Command =>
+  program
+    .command('trace')
+    .description('follow packets and show the path of each')
     .argument(
       '[pcap-filter...]',
       'follow only packets that match this expression (the language of tcpdump)',
@@ -70,22 +95,4 @@ export function addTraceCommand(
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')
     .option('--snaplen <bytes>', 'bytes of each packet to keep (default: 128)')
     .option('--no-color', 'no colours (also: the variable NO_COLOR)')
-    .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long')
-    .addHelpText('after', examples)
-    // Unknown words are refused by parseTraceOptions, together with all other mistakes.
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(async (_words: string[], flags: TraceFlags, command: Command) => {
-      const prepare = isFiltered(flags, command.args)
-        ? (await import('./packet-filter.ts')).preparePacketFilter
-        : undefined;
-      let filter: PacketFilter = {};
-      const options = parseTraceOptions(flags, command.args, {
-        check(asked, problems) {
-          if (prepare !== undefined) filter = prepare(asked, problems);
-        },
-      });
-      const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace(options, filter));
-    });
-}
+    .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long');

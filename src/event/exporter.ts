@@ -31,6 +31,13 @@ export interface Exporter {
   /** Opens what it needs; throws SkbspanError with advice if it can't. Nothing is half-written on failure. */
   start(): Promise<void>;
   export(paths: readonly PacketPath[]): Promise<ExportResult>;
+  /** The run ends: what is in flight should be settled within `ms`, so that its losses are known and not guessed. */
+  closing?(ms: number): void;
+  /**
+   * What it lost so far, by cause, beyond what the results of `export` said: found out later, or for another reason than the
+   * rest of a batch. Still asked after `shutdown`.
+   */
+  losses?(): ReadonlyMap<LossCause, number>;
   /** `statistics` are those of the whole run, for outputs that end with a summary record. */
   shutdown(deadlineMs: number, statistics: Statistics): Promise<void>;
 }

@@ -31,6 +31,9 @@ export const lossCauses = {
   export_queue: 'paths not exported: an export queue was full',
   export_refused: 'paths or spans refused by the backend',
   export_failed: 'paths or spans that could not be delivered',
+  record_too_large: 'paths larger than a Kafka record may be (--kafka-max-bytes)',
+  foreign_records: 'records of the topic that are no paths, or of a newer skbspan',
+  spill_full: 'paths that neither Kafka took nor its spill had room for',
 } as const;
 
 export type LossCause = keyof typeof lossCauses;

@@ -152,6 +152,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       closeAt = until;
       closing.abort();
       waker.abort();
+      exporter.closing?.(Math.max(0, until - clock.now()));
       const timer = new AbortController();
       if (running !== undefined) {
         await Promise.race([running, clock.sleep(until - clock.now(), timer.signal)]);

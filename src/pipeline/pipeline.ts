@@ -62,6 +62,14 @@ const noStatistics: Statistics = {
   losses: new Map(),
 };
 
+function addTo(
+  sum: Map<LossCause, number>,
+  more: ReadonlyMap<LossCause, number> | undefined,
+): Map<LossCause, number> {
+  for (const [cause, count] of more ?? []) sum.set(cause, (sum.get(cause) ?? 0) + count);
+  return sum;
+}
+
 /** Share of the shutdown's time that draining may use; the rest is for exporters to end their output. */
 const DRAIN_SHARE = 0.75;
 
@@ -125,16 +133,25 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
+  /** The pipeline's own and what exporters found out by themselves. */
+  function allLosses(): Map<LossCause, number> {
+    const all = new Map(losses);
+    for (const exporter of exporters) addTo(all, exporter.losses?.());
+    return all;
+  }
+
   async function stop(deadlineMs: number, statistics: Statistics): Promise<Statistics> {
     const began = clock.now();
     await Promise.all(lanes.map((lane) => lane.close(began + deadlineMs * DRAIN_SHARE)));
-    const merged = new Map(statistics.losses);
-    for (const [cause, count] of losses) merged.set(cause, (merged.get(cause) ?? 0) + count);
-    const final = { ...statistics, losses: merged };
+    const withLosses = (): Statistics => ({
+      ...statistics,
+      losses: addTo(new Map(statistics.losses), allLosses()),
+    });
+    const drained = withLosses();
     await Promise.all(
-      exporters.map((exporter) => stopExporter(exporter, began + deadlineMs, final)),
+      exporters.map((exporter) => stopExporter(exporter, began + deadlineMs, drained)),
     );
-    return final;
+    return withLosses();
   }
 
   return {
@@ -155,7 +172,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       for (const lane of lanes) lane.offer(paths);
       return mustWait() ? waitForRoom() : undefined;
     },
-    losses: () => losses,
+    losses: allLosses,
     shutdown: (deadlineMs, statistics) => (stopping ??= stop(deadlineMs, statistics)),
   };
 }

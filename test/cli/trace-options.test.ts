@@ -13,6 +13,7 @@ const defaults = {
   otlp: undefined,
   jsonFile: undefined,
   pcapng: undefined,
+  kafka: undefined,
   format: 'tree',
   durationMs: undefined,
   readyFile: undefined,

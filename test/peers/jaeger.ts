@@ -2,14 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
+import { freePorts } from './free-ports.ts';
 
 const binary = fileURLToPath(new URL('../../.cache/jaeger-1.76.0/jaeger', import.meta.url));
 
@@ -44,19 +43,19 @@ export interface DrawnSpan {
 
 const readyMs = 30_000;
 
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-const configuration = (otlp: number, http: number, grpc: number, health: number): string =>
+const configuration = (
+  [otlp = 0, http = 0, grpc = 0, health = 0]: readonly number[],
+  kafka: readonly string[],
+): string =>
   JSON.stringify({
     service: {
       extensions: ['jaeger_storage', 'jaeger_query', 'healthcheckv2'],
-      pipelines: { traces: { receivers: ['otlp'], exporters: ['jaeger_storage_exporter'] } },
+      pipelines: {
+        traces: {
+          receivers: kafka.length === 0 ? ['otlp'] : ['otlp', 'kafka'],
+          exporters: ['jaeger_storage_exporter'],
+        },
+      },
       telemetry: { metrics: { level: 'none' }, logs: { level: 'warn' } },
     },
     extensions: {
@@ -68,17 +67,29 @@ const configuration = (otlp: number, http: number, grpc: number, health: number)
       },
       jaeger_storage: { backends: { memory: { memory: { max_traces: 100_000 } } } },
     },
-    receivers: { otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}` } } } },
+    receivers: {
+      otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}` } } },
+      ...(kafka.length === 0
+        ? {}
+        : {
+            kafka: {
+              brokers: kafka,
+              traces: { topic: 'otlp_spans', encoding: 'otlp_proto' },
+              initial_offset: 'earliest',
+            },
+          }),
+    },
     exporters: { jaeger_storage_exporter: { trace_storage: 'memory' } },
   });
 
-/** Starts Jaeger for the time of a test; resolves when it takes traces. */
-export async function startJaeger(t: TestContext): Promise<Jaeger> {
-  const [otlp = 0, http = 0, grpc = 0, health = 0] = await freePorts(4);
+/** Starts Jaeger for the time of a test; resolves when it takes traces. `kafka`: brokers whose topic otlp_spans it reads too. */
+export async function startJaeger(t: TestContext, kafka: readonly string[] = []): Promise<Jaeger> {
+  const ports = await freePorts(4);
+  const [otlp = 0, http = 0, , health = 0] = ports;
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-jaeger-'));
   const file = join(folder, 'config.yaml');
   // JSON is YAML.
-  writeFileSync(file, configuration(otlp, http, grpc, health));
+  writeFileSync(file, configuration(ports, kafka));
   // Its own traces must not go to whatever listens on this machine.
   const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off' };
   const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
