@@ -52,10 +52,13 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
-/** Runs `skbspan trace`; resolves with the exit code. */
-export async function runTrace(options: TraceOptions): Promise<number> {
+/** Runs `skbspan trace`, `target` being its standard output; resolves with the exit code. */
+export async function runTrace(
+  options: TraceOptions,
+  target: NodeJS.WritableStream = process.stdout,
+): Promise<number> {
   const stop = createStopRequest();
-  const stdout = createStandardOutput(process.stdout, {
+  const stdout = createStandardOutput(target, {
     limitLines: options.limitLines,
     onEnd: stop.request,
   });
