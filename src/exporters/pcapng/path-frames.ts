@@ -12,6 +12,7 @@ import type { Device, Life, PacketPath, PacketSight } from '../../event/packet-p
 import { flowAddresses, place } from '../text/format.ts';
 import type { AddressName, FilePacket } from './file-section.ts';
 import { addressBytes } from './address-bytes.ts';
+import { isFilledIn } from './filled-in.ts';
 import { blankFrame, type Frame, frameOf } from './link-frame.ts';
 import { pathComments } from './path-comments.ts';
 
@@ -51,17 +52,11 @@ function isSameAsAncestor(
   return false;
 }
 
-/** A packet made here is first seen before its ports, or its ARP operation, are written. */
-const isFilledIn = ({ flow }: PacketSight): boolean =>
-  flow !== undefined &&
-  (flow.sourcePort !== 0 || flow.destinationPort !== 0) &&
-  !(flow.network === 'arp' && flow.detail === 'operation 0');
-
 function sightOf(life: Life): { sight: PacketSight; frame: Frame } | undefined {
   const framed = life.packets
     .map((sight) => ({ sight, frame: frameOf(sight) }))
     .filter(({ frame }) => frame.hasHeaders);
-  return framed.find(({ sight }) => isFilledIn(sight)) ?? framed[0];
+  return framed.find(({ sight }) => isFilledIn(sight.flow)) ?? framed[0];
 }
 
 /** Where the kernel replaces a packet by its segments. */
