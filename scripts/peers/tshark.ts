@@ -25,18 +25,20 @@ export interface Wireshark {
   readonly version: string;
   /** Puts a file where its programs can read it; returns the name by which they find it. */
   put(name: string, content: Uint8Array | string): string;
-  run(program: 'tshark' | 'capinfos' | 'editcap', args: readonly string[]): Tool;
+  run(program: 'tshark' | 'capinfos', args: readonly string[]): Tool;
+  /** The same with a personal configuration folder, as `put` named it. */
+  runWith(config: string, program: 'tshark', args: readonly string[]): Tool;
   /** Removes what `put` made. */
   remove(): void;
 }
 
 const MAX_OUTPUT_BYTES = 512 * 1024 * 1024;
 
-function run(command: string, args: readonly string[]): Tool {
+function run(command: string, args: readonly string[], config = '/nonexistent'): Tool {
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: 'utf8',
     maxBuffer: MAX_OUTPUT_BYTES,
-    env: { ...process.env, HOME: '/nonexistent', LC_ALL: 'C.UTF-8' },
+    env: { ...process.env, HOME: '/nonexistent', XDG_CONFIG_HOME: config, LC_ALL: 'C.UTF-8' },
   });
   return { status, stdout, stderr };
 }
@@ -54,10 +56,12 @@ export function systemWireshark(): Wireshark {
     version: versionOf(run('tshark', ['--version'])),
     put(name, content) {
       const file = join(folder, name);
+      mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, content);
       return file;
     },
-    run,
+    run: (program, args) => run(program, args),
+    runWith: (config, program, args) => run(program, args, config),
     remove() {
       rmSync(folder, { recursive: true, force: true });
     },
@@ -94,15 +98,18 @@ export function trixieWireshark(cache: string): Wireshark {
   }
   const folder = mkdtempSync(join(home, 'tmp/files-'));
   chmodSync(folder, 0o755);
-  const inside = (program: string, args: readonly string[]): Tool =>
-    run('chroot', ['--userspec=65534:65534', home, program, ...args]);
+  const inside = (program: string, args: readonly string[], config?: string): Tool =>
+    run('chroot', ['--userspec=65534:65534', home, program, ...args], config);
   return {
     version: versionOf(inside('tshark', ['--version'])),
     put(name, content) {
-      writeFileSync(join(folder, name), content);
-      return join(folder.slice(home.length), name);
+      const file = join(folder, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, content);
+      return file.slice(home.length);
     },
-    run: inside,
+    run: (program, args) => inside(program, args),
+    runWith: (config, program, args) => inside(program, args, config),
     remove() {
       rmSync(folder, { recursive: true, force: true });
     },

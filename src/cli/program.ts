@@ -9,6 +9,7 @@ import { SkbspanError } from '../errors.ts';
 import { addCheckCommand } from './check.ts';
 import { addConvertCommand } from './convert.ts';
 import { addDemoCommand } from './demo.ts';
+import { addExtcapCommand } from './extcap.ts';
 import { addFunctionsCommand } from './functions.ts';
 import { addTraceCommand } from './trace.ts';
 import { readVersion } from './version.ts';
@@ -64,6 +65,7 @@ async function main(): Promise<number> {
   addFunctionsCommand(program, run);
   addConvertCommand(program, run);
   addDemoCommand(program, run);
+  addExtcapCommand(program, run);
 
   try {
     await program.parseAsync();

@@ -63,10 +63,14 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
-/** Runs `skbspan trace` over the packets that `filter` chooses; resolves with the exit code. */
-export async function runTrace(options: TraceOptions, filter: PacketFilter): Promise<number> {
+/** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
+export async function runTrace(
+  options: TraceOptions,
+  filter: PacketFilter,
+  target: NodeJS.WritableStream = process.stdout,
+): Promise<number> {
   const stop = createStopRequest();
-  const stdout = createStandardOutput(process.stdout, {
+  const stdout = createStandardOutput(target, {
     limitLines: options.limitLines,
     onEnd: stop.request,
   });

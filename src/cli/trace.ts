@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
-import type { PacketFilter } from '../collector/packet-filter.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
-import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
+import { parseFilteredTrace } from './filtered-trace.ts';
+import type { TraceFlags } from './trace-options.ts';
 
 const examples = `
 Examples:
@@ -18,11 +18,6 @@ Examples:
   skbspan trace --kafka broker:9092 --format none   one record per packet to the topic skbspan.paths
 `;
 
-/** The compilers of filters are loaded only if there is one. */
-const isFiltered = (flags: TraceFlags, words: readonly string[]): boolean =>
-  words.length > 0 ||
-  Object.keys(flags).some((name) => /^(?:filter(?!Func|Netns)|sample)/.test(name));
-
 /** `skbspan trace`: follows packets until Ctrl-C and hands their paths to the outputs that were asked for. */
 export function addTraceCommand(
   program: Command,
@@ -34,15 +29,7 @@ export function addTraceCommand(
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (_words: string[], flags: TraceFlags, command: Command) => {
-      const prepare = isFiltered(flags, command.args)
-        ? (await import('./packet-filter.ts')).preparePacketFilter
-        : undefined;
-      let filter: PacketFilter = {};
-      const options = parseTraceOptions(flags, command.args, {
-        check(asked, problems) {
-          if (prepare !== undefined) filter = prepare(asked, problems);
-        },
-      });
+      const { options, filter } = await parseFilteredTrace(flags, command.args);
       const { runTrace } = await import('./run-trace.ts');
       await run(runTrace(options, filter));
     });

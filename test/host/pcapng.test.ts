@@ -36,6 +36,15 @@ async function makeTraffic(t: TestContext): Promise<void> {
   await once(refused, 'error').catch(() => undefined);
 }
 
+/** Segments that this kernel's TCP sent again, so far. */
+function retransmissions(): number {
+  const [names = [], values = []] = readFileSync('/proc/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Tcp: '))
+    .map((line) => line.split(' '));
+  return Number(values[names.indexOf('RetransSegs')]);
+}
+
 /** Runs the command to its end. */
 function skbspan(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [main, ...args], {
@@ -66,6 +75,7 @@ test('a recording gives the JSON that the live trace gave, byte for byte', async
 test('a recording becomes text and path mode as the live trace writes them', async (t) => {
   const folder = folderOf(t);
   const recording = join(folder, 'run.pcapng.gz');
+  const before = retransmissions();
   const trace = await startTrace(t, '--pcapng', recording, '--pcapng-mode', 'hop');
   await makeTraffic(t);
   const { stdout } = await trace.end('SIGINT');
@@ -74,12 +84,15 @@ test('a recording becomes text and path mode as the live trace writes them', asy
   assert.equal(text.stdout, stdout);
   const packets = join(folder, 'packets.pcapng');
   assert.equal(skbspan('convert', recording, '--pcapng', packets).status, 0);
-  assert.equal(await tshark(packets, 'icmp.type == 8', 'frame.number').then(lines), 20);
-  const [, first = ''] = stdout.split('\n\n');
-  assert.ok(first !== '');
-  // Segments are big (GSO), cut at the snap length, and none is there twice.
-  assert.ok((await tshark(packets, 'tcp.len > 10000', 'frame.number').then(lines)) > 5);
-  assert.equal(await tshark(packets, 'tcp.analysis.retransmission', 'frame.number'), '');
+  // Others may ping, too.
+  assert.ok((await tshark(packets, 'icmp.type == 8', 'frame.number').then(lines)) >= 20);
+  // Segments are big (GSO) and cut at the snap length. None is there twice, but for those that TCP itself sent again.
+  const segments = await tshark(packets, 'tcp.len > 0', 'tcp.srcport', 'tcp.seq_raw', 'tcp.len');
+  const rows = segments.split('\n').slice(0, -1);
+  assert.ok(rows.filter((row) => Number(row.split('\t')[2]) > 10_000).length > 5);
+  const starts = rows.map((row) => row.split('\t').slice(0, 2).join());
+  const again = starts.length - new Set(starts).size;
+  assert.ok(again <= retransmissions() - before, `${again} segments are there twice`);
 });
 
 test('packets come by a pipe while the trace runs, and a reader that goes ends it', (t) => {

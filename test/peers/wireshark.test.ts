@@ -1,6 +1,9 @@
 // What Wireshark shows of the files: tshark 4.0 of this system and 4.4 of Debian 13.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { systemWireshark, trixieWireshark, type Wireshark } from '../../scripts/peers/tshark.ts';
@@ -230,4 +233,119 @@ each('a hundred thousand packets', (wireshark) => {
   const { status, stdout } = wireshark.run('capinfos', ['-c', '-M', file]);
   assert.equal(status, 0);
   assert.match(stdout, /Number of packets: +100000/);
+});
+
+const ours = join(import.meta.dirname, '../../wireshark');
+const lua = readFileSync(join(ours, 'skbspan.lua'));
+
+each('the Lua script gives typed fields of path mode', (wireshark) => {
+  const script = `lua_script:${wireshark.put('skbspan.lua', lua)}`;
+  const file = wireshark.put('path.pcapng', pathFile(Object.values(packetPaths())));
+  const [ping] = fields(
+    wireshark,
+    file,
+    ['id', 'duration', 'how', 'location', 'netns', 'dev', 'task', 'pid', 'life', 'calls'].map(
+      (name) => `skbspan.${name}`,
+    ),
+    ...['-X', script, '-Y', 'skbspan.id == 17'],
+  );
+  assert.deepEqual(ping, [
+    ...['17', '46800', 'consumed', 'icmp_rcv+0x1a3', 'client,server', 'veth0,veth1'],
+    ...['ping', '4711', '17', '17'],
+  ]);
+  const table: readonly (readonly [filter: string, frames: number])[] = [
+    ['skbspan', 9],
+    ['skbspan.drop_reason == "NETFILTER_DROP"', 1],
+    ['skbspan.func == "ip_output"', 3],
+    ['skbspan.path contains "ip_rcv > ip_local_deliver"', 1],
+    ['skbspan.duration > 1000000', 2],
+    ['skbspan.call_duration == 4400', 1],
+    ['skbspan.call contains "veth_xmit"', 2],
+    ['skbspan.netns == "server"', 3],
+    ['skbspan.dev == "eth0"', 4],
+    ['skbspan.pid == 5119', 1],
+    ['skbspan.tid == 5120', 1],
+    ['skbspan.task == "curl"', 1],
+    ['skbspan.life == 19', 1],
+    ['skbspan.lives == 3', 1],
+    ['skbspan.link == "clone"', 2],
+    ['skbspan.mark == 0x2a', 1],
+    ['skbspan.was contains "10.9.0.5:8080"', 1],
+    ['skbspan.losses == 5', 1],
+    ['skbspan.direction == "receive"', 3],
+    ['skbspan.how == "dropped"', 1],
+    ['skbspan.location == "nf_hook_slow+0x5a"', 1],
+    ['skbspan.trace == "5eed0000000000000000000000000011"', 1],
+  ];
+  for (const [filter, frames] of table) {
+    const found = fields(wireshark, file, ['frame.number'], '-X', script, '-Y', filter);
+    assert.equal(found.length, frames, filter);
+  }
+});
+
+each('the Lua script gives typed fields of hop mode', (wireshark) => {
+  const script = `lua_script:${wireshark.put('skbspan.lua', lua)}`;
+  const file = wireshark.put('hop.pcapng', record(Object.values(packetPaths())));
+  const table: readonly (readonly [filter: string, frames: number])[] = [
+    ['skbspan', 90],
+    ['skbspan.func == "ip_rcv"', 5],
+    ['skbspan.call_duration == 35600', 1],
+    ['skbspan.drop_reason == "NETFILTER_DROP" && frame.interface_name == "drop"', 1],
+    ['skbspan.depth == 9 && skbspan.func == "icmp_echo"', 1],
+    ['skbspan.life == 19', 11],
+    ['skbspan.seq == 9 && skbspan.life == 19', 1],
+    ['skbspan.cpu == 1 && skbspan.task == "curl"', 11],
+    ['skbspan.duration == 46800', 1],
+    ['skbspan.link == "clone"', 2],
+    ['skbspan.netns == "server"', 13],
+  ];
+  for (const [filter, frames] of table) {
+    const found = fields(wireshark, file, ['frame.number'], '-X', script, '-Y', filter);
+    assert.equal(found.length, frames, filter);
+  }
+});
+
+each('the profile shows the path as a column and drops in red', (wireshark) => {
+  for (const name of ['preferences', 'colorfilters']) {
+    const content = readFileSync(join(ours, 'profile/skbspan', name));
+    wireshark.put(`config/wireshark/profiles/skbspan/${name}`, content);
+  }
+  const config = dirname(wireshark.put('config/marker', ''));
+  const file = wireshark.put('path.pcapng', pathFile(Object.values(packetPaths())));
+  const listed = wireshark.runWith(config, 'tshark', ['-C', 'skbspan', '-n', '-r', file]);
+  assert.match(listed.stdout, /host:eth0 .* 7 calls .* dropped NETFILTER_DROP at nf_hook_slow/);
+  const rule = wireshark.runWith(config, 'tshark', [
+    ...['-C', 'skbspan', '--color', '-n', '-r', file, '-Y', 'frame.packet_id == 23'],
+    ...['-T', 'fields', '-e', 'frame.coloring_rule.name'],
+  ]);
+  assert.match(rule.stdout, /skbspan: dropped/);
+});
+
+test('skbspan is a capture interface of tshark, which captures with it', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'skbspan-extcap-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  mkdirSync(join(folder, 'wireshark/extcap'), { recursive: true });
+  symlinkSync(join(ours, 'extcap/skbspan'), join(folder, 'wireshark/extcap/skbspan'));
+  const env = { ...process.env, XDG_CONFIG_HOME: folder };
+  const options = { env, encoding: 'utf8', timeout: 60_000 } as const;
+  const listed = spawnSync('tshark', ['-D'], options);
+  assert.match(listed.stdout, /skbspan \(skbspan: packets and their path through the kernel\)/);
+
+  const ping = spawn('ping', ['-n', '-q', '-i', '0.02', '127.0.0.1'], { stdio: 'ignore' });
+  t.after(() => ping.kill());
+  const captured = spawnSync(
+    'tshark',
+    ['-n', '-i', 'skbspan', '-c', '3', '-T', 'fields', '-e', 'frame.comment', '-Y', 'icmp'],
+    options,
+  );
+  assert.match(captured.stdout, /calls .* host:lo .*path id=\d+/, captured.stderr);
+  assert.doesNotMatch(captured.stderr, /Error by extcap/);
+
+  const script = join(ours, 'extcap/skbspan');
+  const dialog = spawnSync(script, ['--extcap-interface', 'skbspan', '--extcap-config'], options);
+  assert.match(dialog.stdout, /^arg \{number=0\}\{call=--pcapng-mode\}/);
+  assert.match(dialog.stdout, /^value \{arg=0\}\{value=hop\}/m);
+  assert.match(dialog.stdout, /\{call=--filter-func\}/);
 });

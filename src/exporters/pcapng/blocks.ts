@@ -64,6 +64,8 @@ export const verdictType = { hardware: 0, tc: 1, xdp: 2 } as const;
 
 /** Wireshark calls a file with a longer packet damaged (measured with 4.0 and 4.4). */
 export const capturedBytesMax = 262_144;
+/** Type, length, interface, time, captured and original length. */
+const PACKET_HEAD_BYTES = 28;
 /** An option's length is a u16. */
 export const optionBytesMax = 0xffff;
 
@@ -103,7 +105,8 @@ export interface EnhancedPacket {
   readonly comments: readonly string[];
   /** epb_flags; 0: nothing known. */
   readonly flags: number;
-  readonly packetId: bigint | undefined;
+  /** A number up to 2^53 is as good, and quicker. */
+  readonly packetId: bigint | number | undefined;
   readonly queue: number | undefined;
   /** Packets lost between this and the one before it on its interface. */
   readonly dropCount?: bigint;
@@ -167,8 +170,7 @@ function comments(out: BlockBuffer, texts: readonly string[] | undefined): void 
 }
 
 function optionU32(out: BlockBuffer, code: number, value: number): void {
-  out.u16(code);
-  out.u16(4);
+  out.u32(code | (4 << 16));
   out.u32(value);
 }
 
@@ -264,31 +266,55 @@ export function checkPacket({ data, originalLength, comments: texts }: EnhancedP
  * of an interface of the same section.
  */
 export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacket): void {
+  // Straight on, without `block`: there is one of these per call of a kernel function.
   checkPacket(packet);
-  let captured = 0;
-  for (const part of packet.data) captured += part.length;
-  block(out, blockType.packet, () => {
-    out.u32(at);
-    out.u32(packet.timeHigh);
-    out.u32(packet.timeLow);
-    out.u32(captured);
-    out.u32(packet.originalLength);
-    for (const part of packet.data) out.bytes(part);
-    out.pad();
-    comments(out, packet.comments);
-    if (packet.flags !== 0) optionU32(out, optionCode.packetFlags, packet.flags);
-    optionU64(out, optionCode.packetDropCount, packet.dropCount);
-    optionU64(out, optionCode.packetId, packet.packetId);
-    if (packet.queue !== undefined) optionU32(out, optionCode.packetQueue, packet.queue);
-    for (const { type, value } of packet.verdicts ?? []) verdict(out, type, value);
-    if (packet.process !== undefined) {
-      out.u16(optionCode.packetProcess);
-      out.u16(8);
-      out.u32(packet.process.tgid);
-      out.u32(packet.process.tid);
+  const { data, comments: texts, packetId, verdicts, process } = packet;
+  const start = out.length;
+  out.u32(blockType.packet);
+  out.u32(0);
+  out.u32(at);
+  out.u32(packet.timeHigh);
+  out.u32(packet.timeLow);
+  out.u32(0);
+  out.u32(packet.originalLength);
+  for (const part of data) out.bytes(part);
+  out.setU32(start + 20, out.length - start - PACKET_HEAD_BYTES);
+  out.pad();
+  for (const text of texts) comment(out, text);
+  if (packet.flags !== 0) optionU32(out, optionCode.packetFlags, packet.flags);
+  optionU64(out, optionCode.packetDropCount, packet.dropCount);
+  if (typeof packetId === 'number') {
+    out.u32(optionCode.packetId | (8 << 16));
+    out.u32(packetId % 0x1_0000_0000);
+    out.u32(packetId / 0x1_0000_0000);
+  } else optionU64(out, optionCode.packetId, packetId);
+  if (packet.queue !== undefined) optionU32(out, optionCode.packetQueue, packet.queue);
+  if (verdicts !== undefined) {
+    try {
+      for (const { type, value } of verdicts) verdict(out, type, value);
+    } catch (error) {
+      out.truncate(start);
+      throw error;
     }
-    endOptions(out);
-  });
+  }
+  if (process !== undefined) {
+    out.u32(optionCode.packetProcess | (8 << 16));
+    out.u32(process.tgid);
+    out.u32(process.tid);
+  }
+  endOptions(out);
+  const total = out.length - start + 4;
+  out.setU32(start + 4, total);
+  out.u32(total);
+}
+
+/** Its length has been checked. */
+function comment(out: BlockBuffer, text: string): void {
+  if (text === '') return;
+  const at = out.length;
+  out.u32(0);
+  out.setU32(at, optionCode.comment | (out.text(text) << 16));
+  out.pad();
 }
 
 /** epb_verdict: type u8, then bytes (hardware) or an action u64 (tc, XDP). */

@@ -46,20 +46,25 @@ function describeTask(task: Call['task']): string {
 
 /** `in` is the call that it runs in: its life's index and its own. */
 export function callComment(call: Call, index: number, place: string): string {
-  const { durationNs, parent, returnValue } = call;
-  let words = `${commentKind.call} func=${encodeWord(call.func)}`;
-  if (call.module !== undefined) words += ` module=${encodeWord(call.module)}`;
-  if (call.kind !== 'function') words += ` kind=${call.kind}`;
-  if (durationNs !== undefined) words += ` dur=${durationNs}ns`;
-  if (call.timing !== 'exit') words += ` timing=${call.timing}`;
-  words += ` at=${call.offsetNs}ns depth=${call.depth}`;
-  if (parent !== undefined) words += ` in=${parent.life}/${parent.call}`;
-  words += `${describe(call.device)}${describeTask(call.task)} cpu=${call.cpu} len=${call.len}`;
-  if (call.mark !== 0) words += ` mark=${hex(call.mark)}`;
-  words += ` proto=${hex(call.protocol)}`;
-  if (returnValue !== undefined) words += ` ret=${hex(returnValue)}`;
-  return `${words} seq=${call.seq} call=${index} packet=${call.packet}${place}`;
+  const { module, durationNs, parent, returnValue, mark } = call;
+  const duration = durationNs === undefined ? '' : ` dur=${durationNs}ns`;
+  const timing = call.timing === 'exit' ? '' : ` timing=${call.timing}`;
+  const inside = parent === undefined ? '' : ` in=${parent.life}/${parent.call}`;
+  const result = returnValue === undefined ? '' : ` ret=${register(returnValue)}`;
+  return (
+    `call func=${encodeWord(call.func)}` +
+    (module === undefined ? '' : ` module=${encodeWord(module)}`) +
+    (call.kind === 'function' ? '' : ` kind=${call.kind}`) +
+    `${duration}${timing} at=${call.offsetNs}ns depth=${call.depth}${inside}` +
+    `${describe(call.device)}${describeTask(call.task)} cpu=${call.cpu} len=${call.len}` +
+    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}` +
+    ` seq=${call.seq} call=${index} packet=${call.packet}${place}`
+  );
 }
+
+/** Most functions return a small number. */
+const register = (value: bigint): string =>
+  value === 0n ? '0x0' : value === 1n ? '0x1' : hex(value);
 
 function flowWords(flow: Flow): string {
   let words =

@@ -74,7 +74,6 @@ export function hopRecords(path: PacketPath): FilePacket[] {
   const latest = new Int32Array(lives.length).fill(-1);
   const begun = new Uint8Array(lives.length);
   const clock = pathClock(path);
-  const packetId = BigInt(path.id);
   const process = processOf(path);
   const whole = ` trace=${path.traceId} rec=`;
 
@@ -105,7 +104,7 @@ export function hopRecords(path: PacketPath): FilePacket[] {
       originalLength: frame.originalLength,
       comments,
       flags: packetFlags(path, sight),
-      packetId,
+      packetId: path.id,
       queue: queueOf(path, sight),
       process,
     });

@@ -11,6 +11,7 @@ import type { Call, Life, LifeEnd, PacketPath } from '../../event/packet-path.ts
 import { codeLocation, duration, flowAddresses, place } from '../text/format.ts';
 import { lossText } from '../text/outcome.ts';
 import { optionBytesMax } from './blocks.ts';
+import { isFilledIn } from './filled-in.ts';
 import { commentKind, encodeWord } from './words.ts';
 
 /** Longer lists of calls are cut: Wireshark shows ten lines of a comment, a filter sees all. A character may take 3 bytes. */
@@ -64,7 +65,7 @@ function renamings(path: PacketPath): string[] {
   const names: string[] = [];
   for (const { packets } of path.lives) {
     for (const { flow } of packets) {
-      if (flow === undefined || flow.sourceAddress === '') continue;
+      if (!isFilledIn(flow) || flow.sourceAddress === '') continue;
       const name = flowAddresses(flow);
       if (!names.includes(name)) names.push(name);
     }

@@ -1,17 +1,18 @@
 /**
  * Path mode: which frames stand for a packet path.
  *
- * A life gives a frame by its first sight that has headers, unless it was made from a life whose frame is the same from the
- * network header on: the clone that a sniffer gets would look like a retransmission. What a clone for TCP carries is new,
- * because its original has no headers; so each transmission is there once, and a true retransmission, too.
+ * A life gives a frame by its first sight that has headers, filled in if it ever is. But not if it was made from a life that
+ * has a frame and the same addresses: the clone that a sniffer gets would look like a retransmission. What a clone for TCP
+ * carries is new, because its original has no headers; so each transmission is there once, and a true retransmission, too.
  *
  * A big packet that the kernel cut into segments (GSO in software) never was on a wire: its segments are, and give frames.
  * Of the whole there is a frame without bytes then, for its path. So it is with a path in which no headers were seen.
  */
 import type { Device, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
-import { place } from '../text/format.ts';
+import { flowAddresses, place } from '../text/format.ts';
 import type { AddressName, FilePacket } from './file-section.ts';
 import { addressBytes } from './address-bytes.ts';
+import { isFilledIn } from './filled-in.ts';
 import { blankFrame, type Frame, frameOf } from './link-frame.ts';
 import { pathComments } from './path-comments.ts';
 
@@ -29,23 +30,33 @@ interface Shown {
 const networkBytes = ({ bytes, networkOffset }: PacketSight): Uint8Array =>
   bytes.subarray(networkOffset ?? 0);
 
+/** The same packet to whoever looks at the wire; checksums and identifiers may not be filled in yet. */
+function isSame(left: PacketSight, right: PacketSight): boolean {
+  return left.flow === undefined || right.flow === undefined
+    ? Buffer.compare(networkBytes(left), networkBytes(right)) === 0
+    : flowAddresses(left.flow) === flowAddresses(right.flow);
+}
+
 function isSameAsAncestor(
   sight: PacketSight,
   life: Life,
   path: PacketPath,
   shown: ReadonlyMap<Life, Shown>,
 ): boolean {
-  const own = networkBytes(sight);
   let ancestor = life.parent === undefined ? undefined : path.lives[life.parent.life];
   // Parents stand before their children, so this ends; a path that says otherwise is not followed forever.
   for (let step = 0; ancestor !== undefined && step < path.lives.length; step++) {
-    const sightOfAncestor = shown.get(ancestor)?.sight;
-    if (sightOfAncestor !== undefined) {
-      return ancestor.packets.some((each) => Buffer.compare(networkBytes(each), own) === 0);
-    }
+    if (shown.has(ancestor)) return ancestor.packets.some((each) => isSame(each, sight));
     ancestor = ancestor.parent === undefined ? undefined : path.lives[ancestor.parent.life];
   }
   return false;
+}
+
+function sightOf(life: Life): { sight: PacketSight; frame: Frame } | undefined {
+  const framed = life.packets
+    .map((sight) => ({ sight, frame: frameOf(sight) }))
+    .filter(({ frame }) => frame.hasHeaders);
+  return framed.find(({ sight }) => isFilledIn(sight.flow)) ?? framed[0];
 }
 
 /** Where the kernel replaces a packet by its segments. */
@@ -64,12 +75,9 @@ function choose(path: PacketPath): Shown[] {
   const shown = new Map<Life, Shown>();
   for (const life of path.lives) {
     if (wasSegmented(life, path)) continue;
-    for (const sight of life.packets) {
-      const frame = frameOf(sight);
-      if (!frame.hasHeaders) continue;
-      if (!isSameAsAncestor(sight, life, path, shown)) shown.set(life, { life, sight, frame });
-      break;
-    }
+    const seen = sightOf(life);
+    if (seen === undefined || isSameAsAncestor(seen.sight, life, path, shown)) continue;
+    shown.set(life, { life, ...seen });
   }
   if (shown.size > 0) return [...shown.values()];
   const [root] = path.lives;
@@ -167,7 +175,7 @@ export function pathFrames(
         originalLength: frame.originalLength,
         comments: pathComments(path, life, wasSegmented(life, path)),
         flags: packetFlags(path, sight),
-        packetId: BigInt(path.id),
+        packetId: path.id,
         queue: queueOf(path, sight),
         process: processOf(path),
       },

@@ -71,7 +71,32 @@ export function createPathAssembler(): PathAssembler {
   let broken = 0;
   let foreign = 0;
 
-  function draftOf(trace: string, total: number): PathDraft {
+  // Of the record at hand; the next one is mostly of the same path.
+  let trace = '';
+  let total = 0;
+
+  /** Which path a record belongs to, and how many records that has; false: it does not say so, it is not ours. */
+  function place(record: string): boolean {
+    const at = record.lastIndexOf(' trace=');
+    if (at < 0) return false;
+    const slash = record.indexOf('/', at);
+    const isSame = trace !== '' && record.startsWith(trace, at + TRACE_AT);
+    const ending = record.slice(slash);
+    if (
+      isSame &&
+      ending === `/${total}` &&
+      record.startsWith(' rec=', at + TRACE_AT + TRACE_DIGITS)
+    ) {
+      return true;
+    }
+    const match = placeForm.exec(record.slice(at));
+    if (match === null) return false;
+    trace = match[1] ?? '';
+    total = Number(match[2]);
+    return true;
+  }
+
+  function draftOf(): PathDraft {
     let draft = drafts.get(trace);
     if (draft === undefined) {
       draft = {
@@ -140,13 +165,11 @@ export function createPathAssembler(): PathAssembler {
     },
     add(comments, linkType, data) {
       const record = comments.find((comment) => recordStart.test(comment));
-      const place = record === undefined ? undefined : placeOf(record);
-      if (record === undefined || place === undefined) {
+      if (record === undefined || !place(record)) {
         foreign++;
         return undefined;
       }
-      const { trace, total } = place;
-      const draft = draftOf(trace, total);
+      const draft = draftOf();
       draft.seen++;
       const bytes = RECORD_BYTES + data.length;
       draft.bytes += bytes;
@@ -176,15 +199,9 @@ export function createPathAssembler(): PathAssembler {
 }
 
 const recordStart = /^(?:call|packet|end|begin) /;
-const placeForm = /^ trace=([0-9a-f]{32}) rec=\d+\/(\d{1,9})(?: |$)/;
-
-/** Which path a record belongs to, and how many records that has; undefined: it does not say so, it is not ours. */
-function placeOf(record: string): { trace: string; total: number } | undefined {
-  const at = record.lastIndexOf(' trace=');
-  const match = at < 0 ? null : placeForm.exec(record.slice(at));
-  const [, trace, total] = match ?? [];
-  return trace === undefined ? undefined : { trace, total: Number(total) };
-}
+const placeForm = /^ trace=([0-9a-f]{32}) rec=\d{1,9}\/(\d{1,9})(?: |$)/;
+const TRACE_AT = ' trace='.length;
+const TRACE_DIGITS = 32;
 
 function lifeOf(draft: PathDraft, id: number): LifeDraft {
   let life = draft.lives.get(id);

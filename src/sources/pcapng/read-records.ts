@@ -46,27 +46,38 @@ export function createRecordReader(): RecordReader {
   const devices = new Map<string, Device>();
   const tasks = new Map<string, Task>();
 
+  // Most calls are where the one before them was.
+  let deviceSpan = '?';
+  let device: Device | undefined;
+  let taskSpan = '?';
+  let task: Task | undefined;
+
   const readDevice = (words: Words): Device => {
-    const span = words.span('netns', 'mtu');
-    return remember(devices, span, () => {
-      const device = parseWords(`netns=${span}`, 0);
-      const netnsName = device.text('netns');
-      const netns = device.number('inode');
-      const name = device.text('dev');
-      const ifindex = device.number('ifindex');
-      return { netns, netnsName, ifindex, name, mtu: device.number('mtu') };
+    if (device !== undefined && words.skip(deviceSpan, '')) return device;
+    deviceSpan = words.span('netns', 'mtu');
+    device = remember(devices, deviceSpan, () => {
+      const found = parseWords(deviceSpan, 0);
+      const netnsName = found.text('netns');
+      const netns = found.number('inode');
+      const name = found.text('dev');
+      const ifindex = found.number('ifindex');
+      return { netns, netnsName, ifindex, name, mtu: found.number('mtu') };
     });
+    return device;
   };
   const readTask = (words: Words): Task => {
-    const span = words.span('task', 'tid');
-    const cgroup = words.has('cgroup') ? words.raw('cgroup') : '';
-    return remember(tasks, cgroup === '' ? span : `${span} cgroup=${cgroup}`, () => {
-      const task = parseWords(`task=${span}`, 0);
-      const comm = task.text('task');
-      const tgid = task.number('pid');
-      const tid = task.number('tid');
-      return { tid, tgid, comm, cgroup: parseWords(`cgroup=${cgroup || '0'}`, 0).bigint('cgroup') };
+    // The cgroup may be there or not.
+    if (task !== undefined && words.skip(taskSpan, 'cpu=')) return task;
+    taskSpan = words.span('task', 'tid');
+    if (words.has('cgroup')) taskSpan += words.span('cgroup', 'cgroup');
+    task = remember(tasks, taskSpan, () => {
+      const found = parseWords(taskSpan, 0);
+      const comm = found.text('task');
+      const tgid = found.number('pid');
+      const tid = found.number('tid');
+      return { tid, tgid, comm, cgroup: found.has('cgroup') ? found.bigint('cgroup') : 0n };
     });
+    return task;
   };
 
   return {

@@ -49,12 +49,23 @@ class CommentWords {
     return end < 0 ? this.#comment.slice(from) : this.#comment.slice(from, end);
   }
 
-  /** All words from `first` to `last` as they stand. */
+  /** All words from `first` to `last` as they stand, with the space behind them. */
   span(first: string, last: string): string {
     this.#enter(first);
-    const from = this.#at;
+    const from = this.#at - first.length - 1;
+    this.#at = from;
     this.raw(last);
     return this.#comment.slice(from, this.#at);
+  }
+
+  /** Goes on behind `span` if that comes next, and then `next`. */
+  skip(span: string, next: string): boolean {
+    const end = this.#at + span.length;
+    if (!this.#comment.startsWith(span, this.#at) || !this.#comment.startsWith(next, end)) {
+      return false;
+    }
+    this.#at = end;
+    return true;
   }
 
   text(key: string): string {
@@ -99,6 +110,7 @@ class CommentWords {
 
   bigint(key: string): bigint {
     const value = this.raw(key);
+    if (value === '0x0') return 0n;
     if (!/^(?:0x[0-9a-f]{1,64}|-?\d{1,80})$/.test(value)) throw new Unreadable(`${key}=${value}`);
     return BigInt(value);
   }

@@ -40,7 +40,7 @@ test('a packet is one frame at its first sight, with its path beside it', () => 
   assert.equal(packet.linkType, 101);
   assert.equal(packet.originalLength, 84);
   assert.equal(packet.flags, 2);
-  assert.equal(packet.packetId, 17n);
+  assert.equal(packet.packetId, 17);
   assert.deepEqual(packet.process, { tgid: 4711, tid: 4711 });
   assert.deepEqual(packet.comments.slice(0, 2), [
     '17 calls  46.8us  client:veth0 -> server:veth1  consumed at icmp_rcv+0x1a3',
@@ -89,12 +89,18 @@ test("TCP's clone is the frame, its original without headers is not", () => {
   assert.equal(frames[0]?.offsetNs, 1_700);
 });
 
-test('a clone with the same bytes is no second frame, one that differs is', () => {
+test('a clone with the same addresses is no second frame, one that differs is', () => {
   assert.equal(pathFrames(withClone(pingPath(), 0, {})).length, 1);
   const [sight] = pingPath().lives[0]?.packets ?? [];
   assert.ok(sight !== undefined);
-  const bytes = Uint8Array.from(sight.bytes, (byte, at) => (at === 19 ? 9 : byte));
-  assert.equal(pathFrames(withClone(pingPath(), 0, { packets: [{ ...sight, bytes }] })).length, 2);
+  const bytes = Uint8Array.from(sight.bytes, (byte, at) => (at === 10 ? 9 : byte));
+  const checksummed = { ...sight, bytes };
+  assert.equal(pathFrames(withClone(pingPath(), 0, { packets: [checksummed] })).length, 1);
+  const flow = sight.flow && { ...sight.flow, destinationAddress: '10.7.0.9' };
+  const renamed = { ...sight, flow };
+  assert.equal(pathFrames(withClone(pingPath(), 0, { packets: [renamed] })).length, 2);
+  const unknown = { ...sight, flow: undefined };
+  assert.equal(pathFrames(withClone(pingPath(), 0, { packets: [unknown] })).length, 1);
   // Two clones of an original without headers: TCP sent it twice.
   const twice = withClone(tcpSegmentPath(), 0, {
     packets: tcpSegmentPath().lives[1]?.packets ?? [],
@@ -158,4 +164,17 @@ test('a packet that was cut into segments has no bytes: they would come twice', 
     pathFrames(linked).map(({ packet }) => packet.linkType),
     [101],
   );
+});
+
+test('headers that were not filled in at first sight are shown as they are later', () => {
+  const path = pingPath();
+  const [root] = path.lives;
+  const [sight] = root?.packets ?? [];
+  assert.ok(root !== undefined && sight?.flow !== undefined);
+  const empty = { ...sight, flow: { ...sight.flow, sourcePort: 0, destinationPort: 0 } };
+  const later = { ...sight, seq: 3, offsetNs: 500 };
+  const show = (packets: Life['packets']): number | undefined =>
+    pathFrames({ ...path, lives: [{ ...root, packets }] })[0]?.offsetNs;
+  assert.equal(show([empty, later]), 500);
+  assert.equal(show([empty]), 0);
 });

@@ -35,7 +35,7 @@ export const recording: Scenario = {
     lab.run('ip netns exec a curl -s -m 1 http://10.0.0.2:81/ || true');
     lab.record('status', (await trace.stop()).status);
   },
-  check({ backend, fact, summary, paths, text, bytes, note }) {
+  check({ backend, fact, summary, text, bytes, note }) {
     assert.equal(fact('status'), 0);
     assertLossless(summary);
     const reader = createRecordingReader('the recording');
@@ -46,7 +46,6 @@ export const recording: Scenario = {
     const calls = read.flatMap(({ lives }) => lives.flatMap((life) => life.calls));
     note(`${read.length} paths with ${calls.length} calls came back`);
 
-    assert.ok(paths.length > 8);
     const ends = read.flatMap(({ lives }) => lives.map(({ end }) => end?.reason));
     assert.ok(ends.includes('NETFILTER_DROP'), 'the drop');
     const names = read.map(({ lives }) => new Set(lives[0]?.packets.map(portOf)));
