@@ -20,6 +20,7 @@ enum filter_window {
 	WINDOW_NETWORK = 1, /* there is none (yet): from the network header on */
 	WINDOW_INNER_LINK = 2, /* the packet in a tunnel, from its Ethernet header on */
 	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
+	WINDOW_NONE = 4, /* no bytes: the fields of the skb */
 };
 
 #define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
@@ -137,25 +138,41 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 	return matches;
 }
 
-static __always_inline bool window_matches(const struct skb_copy *skb, u64 address, u32 start, u32 window)
+/*
+ * What is to be asked of the generated code, and the state of asking. The stack of a BPF program is 512 bytes for all functions
+ * that call one another, so whoever finds out what to ask (on_call in track.h, with the copy of an skb on its stack) does not
+ * ask, but returns ASK_TOKEN to the program itself, which does (follow() in track.h).
+ */
+struct question {
+	u64 start; /* of the window */
+	u32 linear;
+	u32 len;
+	u8 window; /* enum filter_window */
+	u8 stage; /* questions before this one are answered, all with yes */
+	u8 has_fragments; /* the skb itself is needed */
+	u8 _pad[5];
+};
+
+static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u32 start, u32 window)
 {
 	u64 head = SKB_FIELD(skb, u64, head), data = SKB_FIELD(skb, u64, data);
 	u32 tail = SKB_FIELD(skb, u32, tail), len = SKB_FIELD(skb, u32, len);
-	u64 fragments = 0;
 
 	if (start > tail)
 		return false;
-	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
-	if (SKB_FIELD(skb, u32, data_len))
-		bpf_probe_read_kernel(&fragments, sizeof(fragments), &address);
-	return pcap_filter(head + start, tail - start, len + (u32)(data - head) - start, fragments, window);
+	question->start = head + start;
+	question->linear = tail - start;
+	question->len = len + (u32)(data - head) - start;
+	question->has_fragments = SKB_FIELD(skb, u32, data_len) != 0;
+	question->window = window;
+	return true;
 }
 
 /*
  * From where on is this skb a packet? An Ethernet header counts if it is set, stands before the network header, and the
  * device has such headers; otherwise the network header does. None: no match.
  */
-static __always_inline bool packet_matches(const struct skb_copy *skb, u64 address)
+static __always_inline bool ask_packet(struct question *question, const struct skb_copy *skb)
 {
 	const struct net_device *dev = (void *)skb->dev;
 	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
@@ -168,30 +185,20 @@ static __always_inline bool packet_matches(const struct skb_copy *skb, u64 addre
 		if (dev)
 			bpf_core_read(&type, sizeof(type), &dev->type);
 		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
-			return window_matches(skb, address, mac, WINDOW_LINK);
+			return ask_window(question, skb, mac, WINDOW_LINK);
 	}
 	if (!network)
 		return false;
 	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
 	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
 		return false;
-	return window_matches(skb, address, network, WINDOW_NETWORK);
+	return ask_window(question, skb, network, WINDOW_NETWORK);
 }
 
 /* The packet within a tunnel's packet; as long as the kernel knows of none, no match. */
-static __always_inline bool inner_matches(const struct skb_copy *skb, u64 address)
+static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u32 start, u32 window)
 {
-	u32 mac = SKB_FIELD(skb, u16, inner_mac_header), network = SKB_FIELD(skb, u16, inner_network_header);
-
-	if (config.filters & FILTER_TUNNEL_LINK) {
-		if (!mac || mac == OFFSET_NONE || !window_matches(skb, address, mac, WINDOW_INNER_LINK))
-			return false;
-	}
-	if (config.filters & FILTER_TUNNEL_NETWORK) {
-		if (!network || network == OFFSET_NONE || !window_matches(skb, address, network, WINDOW_INNER_NETWORK))
-			return false;
-	}
-	return true;
+	return start && start != OFFSET_NONE && ask_window(question, skb, start, window);
 }
 
 /* Does the skb match --filter-skb-expr? The body is replaced as that of pcap_filter() is. */
@@ -203,13 +210,17 @@ __noinline u32 skb_filter(u64 skb)
 	return matches;
 }
 
-static __always_inline bool expression_matches(u64 address)
+/* The answer to a question about the skb whose address is at `address`. */
+static __always_inline bool answer(const struct question *question, const u64 *address)
 {
-	u64 skb;
+	u64 skb = 0;
 
-	/* As a number: see window_matches. */
-	bpf_probe_read_kernel(&skb, sizeof(skb), &address);
-	return skb_filter(skb);
+	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
+	if (question->has_fragments)
+		bpf_probe_read_kernel(&skb, sizeof(skb), address);
+	if (config.filters & FILTER_EXPRESSION && question->window == WINDOW_NONE)
+		return skb_filter(skb);
+	return pcap_filter(question->start, question->linear, question->len, skb, question->window);
 }
 
 static __always_inline bool device_matches(const struct net_device *dev)
@@ -309,30 +320,53 @@ static __always_inline bool direction_matches(const struct skb_copy *skb, u64 ad
 	return is_ours == !!(config.filters & FILTER_TRANSMIT);
 }
 
+enum verdict {
+	VERDICT_NO,
+	VERDICT_YES,
+	VERDICT_ASK, /* `question` is filled; come again when the answer was yes */
+};
+
 /* All filters but the namespace. What costs least comes first. */
-static __always_inline bool filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk)
+static __always_inline enum verdict filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk,
+						  struct question *question)
 {
 	u32 filters = config.filters;
 
 	if (filters & FILTER_MARK && (SKB_FIELD(skb, u32, mark) & config.mark_mask) != config.mark)
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_PROCESS && (!sk || bpf_get_current_pid_tgid() >> 32 != config.tgid))
-		return false;
-	if (filters & FILTER_PCAP && !packet_matches(skb, address))
-		return false;
-	if (filters & (FILTER_TUNNEL_LINK | FILTER_TUNNEL_NETWORK) && !inner_matches(skb, address))
-		return false;
+		return VERDICT_NO;
+	if (filters & FILTER_PCAP && question->stage < 1) {
+		question->stage = 1;
+		return ask_packet(question, skb) ? VERDICT_ASK : VERDICT_NO;
+	}
+	if (filters & FILTER_TUNNEL_LINK && question->stage < 2) {
+		u32 start = SKB_FIELD(skb, u16, inner_mac_header);
+
+		question->stage = 2;
+		return ask_inner(question, skb, start, WINDOW_INNER_LINK) ? VERDICT_ASK : VERDICT_NO;
+	}
+	if (filters & FILTER_TUNNEL_NETWORK && question->stage < 3) {
+		u32 start = SKB_FIELD(skb, u16, inner_network_header);
+
+		question->stage = 3;
+		return ask_inner(question, skb, start, WINDOW_INNER_NETWORK) ? VERDICT_ASK : VERDICT_NO;
+	}
+	if (filters & FILTER_EXPRESSION && question->stage < 4) {
+		question->stage = 4;
+		question->has_fragments = 1;
+		question->window = WINDOW_NONE;
+		return VERDICT_ASK;
+	}
 	if (filters & FILTER_SAMPLE && !sample_matches(skb))
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_IFNAME && !device_matches((void *)skb->dev))
-		return false;
-	if (filters & FILTER_EXPRESSION && !expression_matches(address))
-		return false;
+		return VERDICT_NO;
 	if (filters & (FILTER_TRANSMIT | FILTER_RECEIVE) && !direction_matches(skb, address, sk))
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_CGROUP && !cgroup_matches(sk))
-		return false;
-	return true;
+		return VERDICT_NO;
+	return VERDICT_YES;
 }
 
 #endif

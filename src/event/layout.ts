@@ -255,4 +255,5 @@ export const filterWindow = {
   network: 1,
   innerLink: 2,
   innerNetwork: 3,
+  none: 4,
 } as const;
