@@ -17,10 +17,10 @@ import { terminalText } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 async function chooseExporters(options: TraceOptions, stdout: Writable): Promise<Exporter[]> {
-  const { format, jsonFile, otlp } = options;
+  const { format, jsonFile, otlp, table } = options;
   const exporters: Exporter[] = [];
   if (jsonFile !== '-' && format !== 'none') {
-    const text = { ...terminalText(options.color), output: stdout, format };
+    const text = { ...terminalText(options.color), output: stdout, format, table };
     exporters.push(createTextExporter(text));
   }
   if (jsonFile !== undefined) {
@@ -56,6 +56,7 @@ export async function runTrace(options: TraceOptions, filter: PacketFilter): Pro
       tracing: {
         backend: options.backend,
         functions: options.functions,
+        modules: options.modules,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
         ringBytes: options.ringBytes,

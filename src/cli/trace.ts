@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
 import type { PacketFilter } from '../collector/packet-filter.ts';
-import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
+import { parseTraceOptions, type TraceFlags, type TraceOptions } from './trace-options.ts';
 
 const examples = `
 Examples:
@@ -12,6 +12,17 @@ Examples:
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
+
+/** Presets and --filter-func as one expression; both must match. */
+export async function chosenFunctions({
+  functions,
+  presets,
+}: Pick<TraceOptions, 'functions' | 'presets'>): Promise<string | undefined> {
+  if (presets === undefined) return functions;
+  const { presetFunctions } = await import('../config/presets.ts');
+  const chosen = presetFunctions(presets);
+  return functions === undefined ? chosen : `(?=(?:${functions})$)(?:${chosen})`;
+}
 
 /** The compilers of filters are loaded only if there is one. */
 const isFiltered = (flags: TraceFlags, words: readonly string[]): boolean =>
@@ -31,11 +42,16 @@ export function addTraceCommand(
       'follow only packets that match this expression (the language of tcpdump)',
     )
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
+    .option('--config <file>', 'options from a YAML file (config/default.yaml shows all of them)')
+    .option('--preset <names>', 'attach only to these sets of functions: path, drops, tcp, ...')
+    .option('--kmods <modules>', 'of kernel modules watch only these: a,b (default: all)')
+    .option('--all-kmods', 'watch functions of all loaded modules, which is the default')
     .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
     .option(
       '--filter-netns <spec>',
       'follow only packets first seen in this network namespace: a path, a name of `ip netns` or inode:<number>',
     )
+    .option('--filter-track-skb', 'accepted for pwru users: a matched packet is always followed')
     .option('--filter-mark <mark>', 'only packets with this mark: number or number/mask')
     .option('--filter-ifname <name>', 'only packets first seen on an interface of this name')
     .option('--filter-pid <pid>', 'only packets that this process sends')
@@ -64,6 +80,11 @@ export function addTraceCommand(
     )
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
     .option('--format <name>', 'text on standard output: tree, table or none (default: tree)')
+    .option('--output-json', 'as --json, the name that pwru has for it')
+    .option('--output-meta', 'accepted for pwru users: always on')
+    .option('--output-tuple', 'accepted for pwru users: always on')
+    .option('--output-tcp-flags', 'table: TCP flags beside the addresses')
+    .option('--timestamp <form>', 'table: none, current, relative or absolute (default: none)')
     .option('--duration <time>', 'stop after 500ms, 10s, 5m')
     .option('--ready-file <file>', 'create this file once every probe is recording')
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')
@@ -74,15 +95,20 @@ export function addTraceCommand(
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (_words: string[], flags: TraceFlags, command: Command) => {
-      const prepare = isFiltered(flags, command.args)
+    .action(async (_words: string[], given: TraceFlags, command: Command) => {
+      const { flags, words } =
+        given.config === undefined
+          ? { flags: given, words: command.args }
+          : (await import('./config-file.ts')).withConfigFile(command, given.config, given);
+      const prepare = isFiltered(flags, words)
         ? (await import('./packet-filter.ts')).preparePacketFilter
         : undefined;
       let filter: PacketFilter = {};
-      const options = parseTraceOptions(flags, command.args, (asked, problems) => {
+      const options = parseTraceOptions(flags, words, (asked, problems) => {
         if (prepare !== undefined) filter = prepare(asked, problems);
       });
+      const functions = await chosenFunctions(options);
       const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace(options, filter));
+      await run(runTrace({ ...options, functions }, filter));
     });
 }

@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.ts';
 import { type Btf, kinds } from '../kernel/btf.ts';
 import { findType } from '../kernel/btf-types.ts';
 import { type PageMap, readPageMap } from '../kernel/page-map.ts';
@@ -72,10 +73,10 @@ interface Wanted {
   readonly sockArg: number;
 }
 
-function* wantedFunctions(): Generator<Wanted> {
+function* wantedFunctions(modules: readonly string[]): Generator<Wanted> {
   for (const name of allocators) yield { name, module: undefined, skbArg: 0, sockArg: 0 };
   for (const found of skbFunctions(vmlinux())) yield { ...found, module: undefined };
-  for (const module of moduleNames()) {
+  for (const module of modules) {
     const btf = loadModuleBtf(module);
     if (btf === undefined) continue;
     for (const found of skbFunctions(btf)) yield { ...found, module };
@@ -87,13 +88,20 @@ function* wantedFunctions(): Generator<Wanted> {
  * the kernel's list of traceable functions whether it can be probed, kallsyms where it is. A name that stands for several
  * functions is refused: BTF describes one of them and does not say which.
  */
-export async function findCandidates(): Promise<Candidates> {
+export async function findCandidates(modules?: readonly string[]): Promise<Candidates> {
+  const loaded = moduleNames();
+  const missing = modules?.filter((name) => !loaded.includes(name)) ?? [];
+  if (missing.length > 0) {
+    throw new UsageError(`no loaded module with type information is called ${missing.join(', ')}`, {
+      advice: 'ls /sys/kernel/btf lists them; modprobe loads more.',
+    });
+  }
   const [attachable] = await Promise.all([attachableFunctions(), readKernelSymbols()]);
   const symbols = kernelSymbols();
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];
   const seen = new Set<string>();
-  for (const { name, module, skbArg, sockArg } of wantedFunctions()) {
+  for (const { name, module, skbArg, sockArg } of wantedFunctions(modules ?? loaded)) {
     const key = `${module ?? ''}:${name}`;
     if (seen.has(key)) continue;
     seen.add(key);

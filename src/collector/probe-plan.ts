@@ -41,6 +41,8 @@ export interface ProbePlanOptions {
   readonly backend: BackendName;
   /** Full-match regular expression over function names; undefined: all. */
   readonly functions: string | undefined;
+  /** Kernel modules whose functions are watched; undefined: all that are loaded. */
+  readonly modules?: readonly string[] | undefined;
 }
 
 function fullMatch(source: string | undefined): (name: string) => boolean {
@@ -72,7 +74,7 @@ async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
 ): Promise<ProbePlan> {
-  const { candidates, refused } = await findCandidates();
+  const { candidates, refused } = await findCandidates(options.modules);
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
     const role = roleOf(found.name);

@@ -30,6 +30,8 @@ export interface TracingOptions {
   readonly backend: BackendName | undefined;
   /** Full-match regular expression over function names; undefined: all. */
   readonly functions: string | undefined;
+  /** Kernel modules whose functions are watched; undefined: all that are loaded. */
+  readonly modules?: readonly string[] | undefined;
   /** Inode; undefined: all. */
   readonly netns: number | undefined;
   readonly filter?: PacketFilter;
@@ -84,7 +86,11 @@ const tracepointsOf = (plan: ProbePlan): string[] =>
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const backend = chooseBackend(options.backend);
-  const planning = planProbes({ backend, functions: options.functions });
+  const planning = planProbes({
+    backend,
+    functions: options.functions,
+    modules: options.modules,
+  });
   planning.catch(() => undefined); // If loading fails, that is what is said.
   // Only tracepoints have programs of their own; functions are looked for while the programs load.
   const tracepoints = backend === 'tracepoint' ? tracepointsOf(await planning) : [];
