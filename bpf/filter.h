@@ -20,7 +20,6 @@ enum filter_window {
 	WINDOW_NETWORK = 1, /* there is none (yet): from the network header on */
 	WINDOW_INNER_LINK = 2, /* the packet in a tunnel, from its Ethernet header on */
 	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
-	WINDOW_NONE = 4, /* no bytes: the fields of the skb */
 };
 
 #define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
@@ -141,19 +140,33 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 /*
  * What is to be asked of the generated code, and the state of asking. The stack of a BPF program is 512 bytes for all functions
  * that call one another, so whoever finds out what to ask (on_call in track.h, with the copy of an skb on its stack) does not
- * ask, but returns ASK_TOKEN to the program itself, which does (follow() in track.h).
+ * ask, but returns to the program itself, which does (follow() in track.h).
  */
 struct question {
 	u64 start; /* of the window */
-	u32 linear;
+	u32 linear; /* and LINEAR_* */
 	u32 len;
-	u8 window; /* enum filter_window */
-	u8 stage; /* questions before this one are answered, all with yes */
-	u8 has_fragments; /* the skb itself is needed */
-	u8 _pad[5];
+	/*
+	 * enum stage of this question; those before are answered, all with yes. Eight bytes wide, for older verifiers follow what is
+	 * known of a value on the stack only then: they know by it whether there is a question at all.
+	 */
+	u64 stage;
 };
 
-static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u32 start, u32 window)
+enum stage {
+	STAGE_NONE,
+	STAGE_PACKET,
+	STAGE_INNER_LINK,
+	STAGE_INNER_NETWORK,
+	STAGE_EXPRESSION,
+};
+
+/* question.linear: part of the packet lies in fragments | its window is WINDOW_NETWORK. */
+#define LINEAR_HAS_FRAGMENTS 0x80000000
+#define LINEAR_IS_NETWORK 0x40000000
+#define LINEAR_BYTES 0x3fffffff
+
+static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u32 start, u32 flags)
 {
 	u64 head = SKB_FIELD(skb, u64, head), data = SKB_FIELD(skb, u64, data);
 	u32 tail = SKB_FIELD(skb, u32, tail), len = SKB_FIELD(skb, u32, len);
@@ -161,10 +174,10 @@ static __always_inline bool ask_window(struct question *question, const struct s
 	if (start > tail)
 		return false;
 	question->start = head + start;
-	question->linear = tail - start;
+	if (SKB_FIELD(skb, u32, data_len))
+		flags |= LINEAR_HAS_FRAGMENTS;
+	question->linear = ((tail - start) & LINEAR_BYTES) | flags;
 	question->len = len + (u32)(data - head) - start;
-	question->has_fragments = SKB_FIELD(skb, u32, data_len) != 0;
-	question->window = window;
 	return true;
 }
 
@@ -185,20 +198,20 @@ static __always_inline bool ask_packet(struct question *question, const struct s
 		if (dev)
 			bpf_core_read(&type, sizeof(type), &dev->type);
 		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
-			return ask_window(question, skb, mac, WINDOW_LINK);
+			return ask_window(question, skb, mac, 0);
 	}
 	if (!network)
 		return false;
 	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
 	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
 		return false;
-	return ask_window(question, skb, network, WINDOW_NETWORK);
+	return ask_window(question, skb, network, LINEAR_IS_NETWORK);
 }
 
 /* The packet within a tunnel's packet; as long as the kernel knows of none, no match. */
-static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u32 start, u32 window)
+static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u32 start)
 {
-	return start && start != OFFSET_NONE && ask_window(question, skb, start, window);
+	return start && start != OFFSET_NONE && ask_window(question, skb, start, 0);
 }
 
 /* Does the skb match --filter-skb-expr? The body is replaced as that of pcap_filter() is. */
@@ -214,13 +227,21 @@ __noinline u32 skb_filter(u64 skb)
 static __always_inline bool answer(const struct question *question, const u64 *address)
 {
 	u64 skb = 0;
+	u64 stage = question->stage;
+	u32 linear = question->linear, window = WINDOW_LINK;
 
 	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
-	if (question->has_fragments)
+	if (stage == STAGE_EXPRESSION || linear & LINEAR_HAS_FRAGMENTS)
 		bpf_probe_read_kernel(&skb, sizeof(skb), address);
-	if (config.filters & FILTER_EXPRESSION && question->window == WINDOW_NONE)
+	if (stage == STAGE_EXPRESSION)
 		return skb_filter(skb);
-	return pcap_filter(question->start, question->linear, question->len, skb, question->window);
+	if (stage == STAGE_INNER_LINK)
+		window = WINDOW_INNER_LINK;
+	else if (stage == STAGE_INNER_NETWORK)
+		window = WINDOW_INNER_NETWORK;
+	else if (linear & LINEAR_IS_NETWORK)
+		window = WINDOW_NETWORK;
+	return pcap_filter(question->start, linear & LINEAR_BYTES, question->len, skb, window);
 }
 
 static __always_inline bool device_matches(const struct net_device *dev)
@@ -336,26 +357,26 @@ static __always_inline enum verdict filters_match(const struct skb_copy *skb, u6
 		return VERDICT_NO;
 	if (filters & FILTER_PROCESS && (!sk || bpf_get_current_pid_tgid() >> 32 != config.tgid))
 		return VERDICT_NO;
-	if (filters & FILTER_PCAP && question->stage < 1) {
-		question->stage = 1;
-		return ask_packet(question, skb) ? VERDICT_ASK : VERDICT_NO;
+	if (filters & FILTER_PCAP && question->stage < STAGE_PACKET) {
+		if (!ask_packet(question, skb))
+			return VERDICT_NO;
+		question->stage = STAGE_PACKET;
+		return VERDICT_ASK;
 	}
-	if (filters & FILTER_TUNNEL_LINK && question->stage < 2) {
-		u32 start = SKB_FIELD(skb, u16, inner_mac_header);
-
-		question->stage = 2;
-		return ask_inner(question, skb, start, WINDOW_INNER_LINK) ? VERDICT_ASK : VERDICT_NO;
+	if (filters & FILTER_TUNNEL_LINK && question->stage < STAGE_INNER_LINK) {
+		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_mac_header)))
+			return VERDICT_NO;
+		question->stage = STAGE_INNER_LINK;
+		return VERDICT_ASK;
 	}
-	if (filters & FILTER_TUNNEL_NETWORK && question->stage < 3) {
-		u32 start = SKB_FIELD(skb, u16, inner_network_header);
-
-		question->stage = 3;
-		return ask_inner(question, skb, start, WINDOW_INNER_NETWORK) ? VERDICT_ASK : VERDICT_NO;
+	if (filters & FILTER_TUNNEL_NETWORK && question->stage < STAGE_INNER_NETWORK) {
+		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_network_header)))
+			return VERDICT_NO;
+		question->stage = STAGE_INNER_NETWORK;
+		return VERDICT_ASK;
 	}
-	if (filters & FILTER_EXPRESSION && question->stage < 4) {
-		question->stage = 4;
-		question->has_fragments = 1;
-		question->window = WINDOW_NONE;
+	if (filters & FILTER_EXPRESSION && question->stage < STAGE_EXPRESSION) {
+		question->stage = STAGE_EXPRESSION;
 		return VERDICT_ASK;
 	}
 	if (filters & FILTER_SAMPLE && !sample_matches(skb))

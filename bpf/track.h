@@ -41,9 +41,6 @@ struct probe {
 /* Token of any call on an ignored life; no life has the id 2^48 - 1. */
 #define IGNORED_TOKEN (~0ULL)
 
-/* No token: a filter is to be asked, then the call is to be seen again. */
-#define ASK_TOKEN (~0ULL - 1)
-
 #define TRAMPOLINE_BYTES 256
 
 static __always_inline u64 call_token(const struct life *life, u32 seq)
@@ -201,7 +198,8 @@ static __always_inline void die(struct life *life, u64 skb, u64 location, u32 pr
 
 /*
  * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
- * call to end), or ASK_TOKEN.
+ * call to end). If `question` has got another stage than before, a filter is to be asked, and then the call is to be
+ * seen again.
  */
 static __noinline u64 on_call(const struct probe *probe, struct question *question)
 {
@@ -240,10 +238,8 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	if (!sk)
 		sk = (void *)probe->sock;
 	if (!life) {
-		enum verdict verdict = wanted(&skb, address, sk, question);
-
-		if (verdict != VERDICT_YES)
-			return verdict == VERDICT_ASK ? ASK_TOKEN : 0;
+		if (wanted(&skb, address, sk, question) != VERDICT_YES)
+			return 0;
 		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
 			return 0;
@@ -293,19 +289,16 @@ role:
 	return token;
 }
 
-#define QUESTIONS_MAX 4
-
 /* on_call, with the filters' questions asked. */
 static __always_inline u64 follow(const struct probe *probe)
 {
 	struct question question = {};
-	u64 token = on_call(probe, &question);
+	u64 token = on_call(probe, &question), stage = STAGE_NONE;
 
-	if (!(config.filters & (FILTER_PCAP | FILTER_TUNNEL_LINK | FILTER_TUNNEL_NETWORK | FILTER_EXPRESSION)))
-		return token;
-	for (u32 i = 0; i < QUESTIONS_MAX && token == ASK_TOKEN; i++) {
+	for (u32 asked = 0; asked < config.questions && question.stage != stage; asked++) {
 		if (!answer(&question, &probe->skb))
 			return 0;
+		stage = question.stage;
 		token = on_call(probe, &question);
 	}
 	return token;

@@ -13,14 +13,20 @@ Examples:
   skbspan trace --json | jq .                       one line of JSON per packet
 `;
 
-/** Presets and --filter-func as one expression; both must match. */
+/**
+ * Presets and --filter-func as one expression; both must match. Presets are sets of functions: the backend that has
+ * tracepoints only, which are milestones anyway, watches all of these.
+ */
 export async function chosenFunctions({
+  backend,
   functions,
   presets,
-}: Pick<TraceOptions, 'functions' | 'presets'>): Promise<string | undefined> {
+}: Pick<TraceOptions, 'backend' | 'functions' | 'presets'>): Promise<string | undefined> {
   if (presets === undefined) return functions;
   const { presetFunctions } = await import('../config/presets.ts');
   const chosen = presetFunctions(presets);
+  const { chooseBackend } = await import('../collector/tracing.ts');
+  if (chooseBackend(backend) === 'tracepoint') return functions;
   return functions === undefined ? chosen : `(?=(?:${functions})$)(?:${chosen})`;
 }
 

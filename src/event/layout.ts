@@ -106,6 +106,7 @@ export const config = {
   tgid: 32,
   cgroupLevel: 36,
   sampleRate: 40,
+  questions: 44,
   ifname: 48,
 } as const;
 
@@ -255,5 +256,4 @@ export const filterWindow = {
   network: 1,
   innerLink: 2,
   innerNetwork: 3,
-  none: 4,
 } as const;
