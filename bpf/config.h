@@ -37,7 +37,7 @@ struct config {
 	u32 tgid;
 	u32 cgroup_level; /* of the cgroup, root: 0 */
 	u32 sample_rate;
-	u32 _pad;
+	u32 questions; /* how many of the filters are code that is put in; the verifier walks on_call once more for each */
 	char ifname[16]; /* the rest zero */
 };
 

@@ -137,25 +137,55 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 	return matches;
 }
 
-static __always_inline bool window_matches(const struct skb_copy *skb, u64 address, u32 start, u32 window)
+/*
+ * What is to be asked of the generated code, and the state of asking. The stack of a BPF program is 512 bytes for all functions
+ * that call one another, so whoever finds out what to ask (on_call in track.h, with the copy of an skb on its stack) does not
+ * ask, but returns to the program itself, which does (follow() in track.h).
+ */
+struct question {
+	u64 start; /* of the window */
+	u32 linear; /* and LINEAR_* */
+	u32 len;
+	/*
+	 * enum stage of this question; those before are answered, all with yes. Eight bytes wide, for older verifiers follow what is
+	 * known of a value on the stack only then: they know by it whether there is a question at all.
+	 */
+	u64 stage;
+};
+
+enum stage {
+	STAGE_NONE,
+	STAGE_PACKET,
+	STAGE_INNER_LINK,
+	STAGE_INNER_NETWORK,
+	STAGE_EXPRESSION,
+};
+
+/* question.linear: part of the packet lies in fragments | its window is WINDOW_NETWORK. */
+#define LINEAR_HAS_FRAGMENTS 0x80000000
+#define LINEAR_IS_NETWORK 0x40000000
+#define LINEAR_BYTES 0x3fffffff
+
+static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u32 start, u32 flags)
 {
 	u64 head = SKB_FIELD(skb, u64, head), data = SKB_FIELD(skb, u64, data);
 	u32 tail = SKB_FIELD(skb, u32, tail), len = SKB_FIELD(skb, u32, len);
-	u64 fragments = 0;
 
 	if (start > tail)
 		return false;
-	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
+	question->start = head + start;
 	if (SKB_FIELD(skb, u32, data_len))
-		bpf_probe_read_kernel(&fragments, sizeof(fragments), &address);
-	return pcap_filter(head + start, tail - start, len + (u32)(data - head) - start, fragments, window);
+		flags |= LINEAR_HAS_FRAGMENTS;
+	question->linear = ((tail - start) & LINEAR_BYTES) | flags;
+	question->len = len + (u32)(data - head) - start;
+	return true;
 }
 
 /*
  * From where on is this skb a packet? An Ethernet header counts if it is set, stands before the network header, and the
  * device has such headers; otherwise the network header does. None: no match.
  */
-static __always_inline bool packet_matches(const struct skb_copy *skb, u64 address)
+static __always_inline bool ask_packet(struct question *question, const struct skb_copy *skb)
 {
 	const struct net_device *dev = (void *)skb->dev;
 	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
@@ -168,30 +198,20 @@ static __always_inline bool packet_matches(const struct skb_copy *skb, u64 addre
 		if (dev)
 			bpf_core_read(&type, sizeof(type), &dev->type);
 		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
-			return window_matches(skb, address, mac, WINDOW_LINK);
+			return ask_window(question, skb, mac, 0);
 	}
 	if (!network)
 		return false;
 	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
 	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
 		return false;
-	return window_matches(skb, address, network, WINDOW_NETWORK);
+	return ask_window(question, skb, network, LINEAR_IS_NETWORK);
 }
 
 /* The packet within a tunnel's packet; as long as the kernel knows of none, no match. */
-static __always_inline bool inner_matches(const struct skb_copy *skb, u64 address)
+static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u32 start)
 {
-	u32 mac = SKB_FIELD(skb, u16, inner_mac_header), network = SKB_FIELD(skb, u16, inner_network_header);
-
-	if (config.filters & FILTER_TUNNEL_LINK) {
-		if (!mac || mac == OFFSET_NONE || !window_matches(skb, address, mac, WINDOW_INNER_LINK))
-			return false;
-	}
-	if (config.filters & FILTER_TUNNEL_NETWORK) {
-		if (!network || network == OFFSET_NONE || !window_matches(skb, address, network, WINDOW_INNER_NETWORK))
-			return false;
-	}
-	return true;
+	return start && start != OFFSET_NONE && ask_window(question, skb, start, 0);
 }
 
 /* Does the skb match --filter-skb-expr? The body is replaced as that of pcap_filter() is. */
@@ -203,13 +223,25 @@ __noinline u32 skb_filter(u64 skb)
 	return matches;
 }
 
-static __always_inline bool expression_matches(u64 address)
+/* The answer to a question about the skb whose address is at `address`. */
+static __always_inline bool answer(const struct question *question, const u64 *address)
 {
-	u64 skb;
+	u64 skb = 0;
+	u64 stage = question->stage;
+	u32 linear = question->linear, window = WINDOW_LINK;
 
-	/* As a number: see window_matches. */
-	bpf_probe_read_kernel(&skb, sizeof(skb), &address);
-	return skb_filter(skb);
+	/* Read, not assigned: in a tp_btf program the address is a typed pointer, and a function may only be given a number. */
+	if (stage == STAGE_EXPRESSION || linear & LINEAR_HAS_FRAGMENTS)
+		bpf_probe_read_kernel(&skb, sizeof(skb), address);
+	if (stage == STAGE_EXPRESSION)
+		return skb_filter(skb);
+	if (stage == STAGE_INNER_LINK)
+		window = WINDOW_INNER_LINK;
+	else if (stage == STAGE_INNER_NETWORK)
+		window = WINDOW_INNER_NETWORK;
+	else if (linear & LINEAR_IS_NETWORK)
+		window = WINDOW_NETWORK;
+	return pcap_filter(question->start, linear & LINEAR_BYTES, question->len, skb, window);
 }
 
 static __always_inline bool device_matches(const struct net_device *dev)
@@ -309,30 +341,53 @@ static __always_inline bool direction_matches(const struct skb_copy *skb, u64 ad
 	return is_ours == !!(config.filters & FILTER_TRANSMIT);
 }
 
+enum verdict {
+	VERDICT_NO,
+	VERDICT_YES,
+	VERDICT_ASK, /* `question` is filled; come again when the answer was yes */
+};
+
 /* All filters but the namespace. What costs least comes first. */
-static __always_inline bool filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk)
+static __always_inline enum verdict filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk,
+						  struct question *question)
 {
 	u32 filters = config.filters;
 
 	if (filters & FILTER_MARK && (SKB_FIELD(skb, u32, mark) & config.mark_mask) != config.mark)
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_PROCESS && (!sk || bpf_get_current_pid_tgid() >> 32 != config.tgid))
-		return false;
-	if (filters & FILTER_PCAP && !packet_matches(skb, address))
-		return false;
-	if (filters & (FILTER_TUNNEL_LINK | FILTER_TUNNEL_NETWORK) && !inner_matches(skb, address))
-		return false;
+		return VERDICT_NO;
+	if (filters & FILTER_PCAP && question->stage < STAGE_PACKET) {
+		if (!ask_packet(question, skb))
+			return VERDICT_NO;
+		question->stage = STAGE_PACKET;
+		return VERDICT_ASK;
+	}
+	if (filters & FILTER_TUNNEL_LINK && question->stage < STAGE_INNER_LINK) {
+		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_mac_header)))
+			return VERDICT_NO;
+		question->stage = STAGE_INNER_LINK;
+		return VERDICT_ASK;
+	}
+	if (filters & FILTER_TUNNEL_NETWORK && question->stage < STAGE_INNER_NETWORK) {
+		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_network_header)))
+			return VERDICT_NO;
+		question->stage = STAGE_INNER_NETWORK;
+		return VERDICT_ASK;
+	}
+	if (filters & FILTER_EXPRESSION && question->stage < STAGE_EXPRESSION) {
+		question->stage = STAGE_EXPRESSION;
+		return VERDICT_ASK;
+	}
 	if (filters & FILTER_SAMPLE && !sample_matches(skb))
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_IFNAME && !device_matches((void *)skb->dev))
-		return false;
-	if (filters & FILTER_EXPRESSION && !expression_matches(address))
-		return false;
+		return VERDICT_NO;
 	if (filters & (FILTER_TRANSMIT | FILTER_RECEIVE) && !direction_matches(skb, address, sk))
-		return false;
+		return VERDICT_NO;
 	if (filters & FILTER_CGROUP && !cgroup_matches(sk))
-		return false;
-	return true;
+		return VERDICT_NO;
+	return VERDICT_YES;
 }
 
 #endif

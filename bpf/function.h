@@ -62,7 +62,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
-	return on_call(&probe);
+	return follow(&probe);
 }
 
 static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u64 token)

@@ -39,7 +39,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
-	on_call(&probe);
+	follow(&probe);
 }
 
 static __always_inline void on_consumed(u64 skb, u64 location)

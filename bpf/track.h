@@ -137,21 +137,23 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 }
 
 /* A packet that is to be followed? Needs a device or a socket of a network family: see skb.h. */
-static __always_inline bool wanted(const struct skb_copy *skb, u64 address, const struct sock *sk)
+static __always_inline enum verdict wanted(const struct skb_copy *skb, u64 address, const struct sock *sk,
+					   struct question *question)
 {
+	enum verdict verdict = filters_match(skb, address, sk, question);
 	u32 netns;
 
-	if (!filters_match(skb, address, sk))
-		return false;
+	if (verdict != VERDICT_YES)
+		return verdict;
 	netns = device_netns((void *)skb->dev);
 
 	if (!netns) {
 		if (!family_has_packets(sock_family(sk)))
-			return false;
+			return VERDICT_NO;
 		if (config.netns)
 			netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	}
-	return !config.netns || netns == config.netns;
+	return !config.netns || netns == config.netns ? VERDICT_YES : VERDICT_NO;
 }
 
 /*
@@ -196,9 +198,10 @@ static __always_inline void die(struct life *life, u64 skb, u64 location, u32 pr
 
 /*
  * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
- * call to end).
+ * call to end). If `question` has got another stage than before, a filter is to be asked, and then the call is to be
+ * seen again.
  */
-static __noinline u64 on_call(const struct probe *probe)
+static __noinline u64 on_call(const struct probe *probe, struct question *question)
 {
 	struct skb_copy skb;
 	const struct sock *sk;
@@ -235,7 +238,7 @@ static __noinline u64 on_call(const struct probe *probe)
 	if (!sk)
 		sk = (void *)probe->sock;
 	if (!life) {
-		if (!wanted(&skb, address, sk))
+		if (wanted(&skb, address, sk, question) != VERDICT_YES)
 			return 0;
 		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
@@ -282,6 +285,21 @@ role:
 	if (probe->role == ROLE_FREE_MEMORY) {
 		die(life, address, 0, probe->id, FREE_MEMORY);
 		forget(address);
+	}
+	return token;
+}
+
+/* on_call, with the filters' questions asked. */
+static __always_inline u64 follow(const struct probe *probe)
+{
+	struct question question = {};
+	u64 token = on_call(probe, &question), stage = STAGE_NONE;
+
+	for (u32 asked = 0; asked < config.questions && question.stage != stage; asked++) {
+		if (!answer(&question, &probe->skb))
+			return 0;
+		stage = question.stage;
+		token = on_call(probe, &question);
 	}
 	return token;
 }

@@ -1,15 +1,26 @@
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../collector/backend.ts';
 import { say } from './say.ts';
-import { leftoverProblems, parseBackend, refuse, regexProblem } from './trace-options.ts';
+import { chosenFunctions } from './trace.ts';
+import {
+  leftoverProblems,
+  parseBackend,
+  parseNames,
+  refuse,
+  regexProblem,
+} from './trace-options.ts';
 
 interface FunctionsFlags {
   readonly backend?: string;
+  readonly preset?: string;
+  readonly kmods?: string;
 }
 
 interface FunctionsOptions {
   readonly backend: BackendName | undefined;
   readonly functions: string | undefined;
+  readonly presets: readonly string[] | undefined;
+  readonly modules: readonly string[] | undefined;
 }
 
 function parseFunctionsOptions(flags: FunctionsFlags, words: readonly string[]): FunctionsOptions {
@@ -22,15 +33,39 @@ function parseFunctionsOptions(flags: FunctionsFlags, words: readonly string[]):
   if (flags.backend !== undefined && backend === undefined) {
     problems.push(`--backend: want ${backendNames.join(', ')}, not '${flags.backend}'`);
   }
+  const names = (option: string, text: string | undefined): readonly string[] | undefined => {
+    const found = text === undefined ? undefined : parseNames(text);
+    if (text !== undefined && found === undefined) problems.push(`${option}: a name is missing`);
+    return found;
+  };
+  const presets = names('--preset', flags.preset);
+  const modules = names('--kmods', flags.kmods);
   refuse(problems, 'functions');
-  return { backend, functions };
+  return { backend, functions, presets, modules };
 }
 
-async function listFunctions({ backend, functions }: FunctionsOptions): Promise<number> {
+/** Names of what is refused under their reasons, the commonest first. */
+function byReason(
+  refused: readonly { readonly name: string; readonly reason: string }[],
+): (readonly [string, readonly string[]])[] {
+  const reasons = new Map<string, string[]>();
+  for (const { name, reason } of refused) {
+    const names = reasons.get(reason);
+    if (names === undefined) reasons.set(reason, [name]);
+    else names.push(name);
+  }
+  return [...reasons].sort(([, a], [, b]) => b.length - a.length);
+}
+
+async function listFunctions(options: FunctionsOptions): Promise<number> {
   const { planProbes } = await import('../collector/probe-plan.ts');
   const { chooseBackend } = await import('../collector/tracing.ts');
   const { alignColumns } = await import('./terminal.ts');
-  const plan = await planProbes({ backend: chooseBackend(backend), functions });
+  const plan = await planProbes({
+    backend: chooseBackend(options.backend),
+    functions: await chosenFunctions(options),
+    modules: options.modules,
+  });
   const listed = plan.probes.filter((probe) => !probe.silent);
   const rows = listed.map(({ func, module, kind, skbArg }) => [
     func,
@@ -41,7 +76,9 @@ async function listFunctions({ backend, functions }: FunctionsOptions): Promise<
   const silent = plan.probes.length - listed.length;
   const more = silent === 0 ? '' : ` and ${silent} only to follow packets`;
   say(`${plan.backend}: ${listed.length} probes${more}, ${plan.refused.length} refused`);
-  for (const { name, reason } of plan.refused) process.stderr.write(`  ${name}: ${reason}\n`);
+  for (const [reason, names] of byReason(plan.refused)) {
+    process.stderr.write(`  ${names.length} ${reason}\n    ${names.join(' ')}\n`);
+  }
   return 0;
 }
 
@@ -55,6 +92,8 @@ export function addFunctionsCommand(
     .description('list what would be attached')
     .argument('[regex]', 'only functions whose whole name matches')
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
+    .option('--preset <names>', 'only these sets of functions: path, drops, tcp, ...')
+    .option('--kmods <modules>', 'of kernel modules only these: a,b (default: all)')
     .allowUnknownOption()
     .allowExcessArguments()
     .action((_regex: string | undefined, flags: FunctionsFlags, command: Command) =>

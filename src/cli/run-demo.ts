@@ -73,6 +73,7 @@ async function trace(
         jsonFile: undefined,
         otlp: undefined,
         kafka: undefined,
+        table: { timestamp: 'none', tcpFlags: false },
         pcapng: { file: pcapng, mode: 'path', rotation: undefined },
       },
       stdout,

@@ -19,17 +19,17 @@ import { readVersion } from './version.ts';
 /** What says where paths go. */
 export type OutputOptions = Pick<
   TraceOptions,
-  'format' | 'jsonFile' | 'otlp' | 'kafka' | 'pcapng' | 'color'
+  'format' | 'jsonFile' | 'otlp' | 'kafka' | 'pcapng' | 'color' | 'table'
 >;
 
 export async function chooseExporters(
   options: OutputOptions,
   stdout: Writable,
 ): Promise<Exporter[]> {
-  const { format, jsonFile, otlp, kafka, pcapng } = options;
+  const { format, jsonFile, otlp, kafka, pcapng, table } = options;
   const exporters: Exporter[] = [];
   if (jsonFile !== '-' && pcapng?.file !== '-' && format !== 'none') {
-    const text = { ...terminalText(options.color), output: stdout, format };
+    const text = { ...terminalText(options.color), output: stdout, format, table };
     exporters.push(createTextExporter(text));
   }
   if (jsonFile !== undefined) {
@@ -82,6 +82,7 @@ export async function runTrace(
       tracing: {
         backend: options.backend,
         functions: options.functions,
+        modules: options.modules,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
         ringBytes: options.ringBytes,

@@ -44,6 +44,14 @@ const noStatistics: Statistics = {
   losses: new Map(),
 };
 
+/** Fewer are gone before anybody could look. */
+const worthSaying = 64;
+
+function sayDetaching({ detaching }: Tracing): void {
+  if (detaching === undefined || detaching.links < worthSaying) return;
+  say(`the kernel removes ${detaching.links} probes in the background (process ${detaching.pid})`);
+}
+
 /**
  * Traces until `stop` is asked for, then drains. Returns undefined if that came before anything was recorded. Throws what
  * starting or `onReady` threw, after everything is closed.
@@ -87,6 +95,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
     } finally {
       elapsedMs = performance.now() - began;
       statistics = await tracing.stop();
+      sayDetaching(tracing);
     }
     statistics = await pipeline.shutdown(shutdownMs, statistics);
     return { statistics, elapsedMs, broken };

@@ -2,6 +2,7 @@ import { UsageError } from '../errors.ts';
 import { type BackendName, backendNames } from '../collector/backend.ts';
 import type { KafkaOptions } from '../exporters/kafka/options.ts';
 import { parseDuration } from './durations.ts';
+import { pwruHint } from './pwru-flags.ts';
 import {
   type FilterFlags,
   type FilterOptions,
@@ -13,6 +14,16 @@ import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-opti
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
 export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags {
+  readonly config?: string;
+  readonly preset?: string;
+  readonly kmods?: string;
+  readonly allKmods?: boolean;
+  readonly filterTrackSkb?: boolean;
+  readonly outputMeta?: boolean;
+  readonly outputTuple?: boolean;
+  readonly outputTcpFlags?: boolean;
+  readonly outputJson?: boolean;
+  readonly timestamp?: string;
   readonly backend?: string;
   readonly filterFunc?: string;
   readonly filterNetns?: string;
@@ -35,6 +46,10 @@ export interface TraceOptions {
   readonly backend: BackendName | undefined;
   /** Regular expression that must match a function's whole name. */
   readonly functions: string | undefined;
+  /** Names or files; src/config/presets.ts reads them. */
+  readonly presets: readonly string[] | undefined;
+  /** undefined: all. */
+  readonly modules: readonly string[] | undefined;
   /** As given; src/kernel/namespaces.ts knows what it means. */
   readonly netns: string | undefined;
   readonly filter: FilterOptions;
@@ -48,6 +63,7 @@ export interface TraceOptions {
   readonly kafka: KafkaOptions | undefined;
   /** none: no text at all. */
   readonly format: TextFormat;
+  readonly table: { readonly timestamp: TimestampForm; readonly tcpFlags: boolean };
   readonly durationMs: number | undefined;
   readonly readyFile: string | undefined;
   readonly ringBytes: number;
@@ -60,12 +76,21 @@ export interface TraceOptions {
 export const textFormats = ['tree', 'table', 'none'] as const;
 export type TextFormat = (typeof textFormats)[number];
 
+export const timestampForms = ['none', 'current', 'relative', 'absolute'] as const;
+export type TimestampForm = (typeof timestampForms)[number];
+
 const ringMbMax = 1024;
 const snaplenMax = 65_535;
 
 /** The backend of that name; undefined if there is none. */
 export const parseBackend = (name: string): BackendName | undefined =>
   backendNames.find((backend) => backend === name);
+
+/** `a,b`, at least one. */
+export function parseNames(text: string): readonly string[] | undefined {
+  const names = text.split(',').map((name) => name.trim());
+  return names.includes('') ? undefined : names;
+}
 
 function whole(text: string, least: number, most: number): number | undefined {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -85,7 +110,9 @@ export function regexProblem(source: string): string | undefined {
 /** The words of the command line that no option took: unknown options and arguments without a meaning. */
 export function leftoverProblems(leftovers: readonly string[]): string[] {
   return leftovers.map((word) =>
-    word.startsWith('-') ? `unknown option ${word}` : `unexpected argument ${word}`,
+    word.startsWith('-')
+      ? `unknown option ${word}${pwruHint(word)}`
+      : `unexpected argument ${word}`,
   );
 }
 
@@ -131,6 +158,12 @@ export function parseTraceOptions(
     return value;
   };
 
+  const timestamp = checked(
+    '--timestamp',
+    flags.timestamp,
+    (text) => timestampForms.find((name) => name === text),
+    timestampForms.join(', '),
+  );
   const backend = checked('--backend', flags.backend, parseBackend, backendNames.join(', '));
   const format = checked(
     '--format',
@@ -187,7 +220,8 @@ export function parseTraceOptions(
     problems.push('--otlp-time-scale needs --otlp');
   }
 
-  const jsonFile = flags.json === true ? '-' : flags.json;
+  const json = flags.json ?? (flags.outputJson === true ? true : undefined);
+  const jsonFile = json === true ? '-' : json;
   const pcapng = parsePcapng(flags, problems);
   if (jsonFile === '-' && pcapng?.file === '-') {
     problems.push('--json and --pcapng cannot both write to standard output: name a file');
@@ -198,16 +232,28 @@ export function parseTraceOptions(
   if (jsonFile === '-' && (flags.format !== undefined || flags.color === false)) {
     problems.push('--format and --no-color are for text, but --json without a file replaces it');
   }
+  const hasTableOptions = timestamp !== undefined || flags.outputTcpFlags === true;
+  if (hasTableOptions && format !== 'table') {
+    problems.push('--timestamp and --output-tcp-flags are for --format table');
+  }
   if (flags.kprobeExits === true && backend !== undefined && backend !== 'kprobe') {
     problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
   }
 
   const kafka = parseKafkaOptions(flags, process.env, problems);
 
+  const presets = checked('--preset', flags.preset, parseNames, 'names like path,drops');
+  const modules = checked('--kmods', flags.kmods, parseNames, 'names like nf_tables,veth');
+  if (flags.kmods !== undefined && flags.allKmods === true) {
+    problems.push('--kmods and --all-kmods cannot be combined');
+  }
+
   refuse(problems, command);
   return {
     backend,
     functions: flags.filterFunc,
+    presets,
+    modules,
     netns: flags.filterNetns,
     filter,
     limitLines,
@@ -222,6 +268,7 @@ export function parseTraceOptions(
     pcapng,
     kafka,
     format: format ?? 'tree',
+    table: { timestamp: timestamp ?? 'none', tcpFlags: flags.outputTcpFlags === true },
     durationMs,
     readyFile: flags.readyFile,
     ringBytes: (ringMb ?? 64) * 1024 * 1024,

@@ -3,7 +3,7 @@ import { backendNames } from '../collector/backend.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseFilteredTrace } from './filtered-trace.ts';
-import type { TraceFlags } from './trace-options.ts';
+import type { TraceFlags, TraceOptions } from './trace-options.ts';
 
 const examples = `
 Examples:
@@ -18,6 +18,23 @@ Examples:
   skbspan trace --kafka broker:9092 --format none   one record per packet to the topic skbspan.paths
 `;
 
+/**
+ * Presets and --filter-func as one expression; both must match. Presets are sets of functions: the backend that has
+ * tracepoints only, which are milestones anyway, watches all of these.
+ */
+export async function chosenFunctions({
+  backend,
+  functions,
+  presets,
+}: Pick<TraceOptions, 'backend' | 'functions' | 'presets'>): Promise<string | undefined> {
+  if (presets === undefined) return functions;
+  const { presetFunctions } = await import('../config/presets.ts');
+  const chosen = presetFunctions(presets);
+  const { chooseBackend } = await import('../collector/tracing.ts');
+  if (chooseBackend(backend) === 'tracepoint') return functions;
+  return functions === undefined ? chosen : `(?=(?:${functions})$)(?:${chosen})`;
+}
+
 /** `skbspan trace`: follows packets until Ctrl-C and hands their paths to the outputs that were asked for. */
 export function addTraceCommand(
   program: Command,
@@ -28,10 +45,15 @@ export function addTraceCommand(
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (_words: string[], flags: TraceFlags, command: Command) => {
-      const { options, filter } = await parseFilteredTrace(flags, command.args);
+    .action(async (_words: string[], given: TraceFlags, command: Command) => {
+      const { flags, words } =
+        given.config === undefined
+          ? { flags: given, words: command.args }
+          : (await import('./config-file.ts')).withConfigFile(command, given.config, given);
+      const { options, filter } = await parseFilteredTrace(flags, words);
+      const functions = await chosenFunctions(options);
       const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace(options, filter));
+      await run(runTrace({ ...options, functions }, filter));
     });
 }
 
@@ -44,11 +66,16 @@ const traceCommand = (program: Command): Command =>
       'follow only packets that match this expression (the language of tcpdump)',
     )
     .option('--backend <name>', `how to attach: ${backendNames.join(', ')} (default: the best)`)
+    .option('--config <file>', 'options from a YAML file (config/default.yaml shows all of them)')
+    .option('--preset <names>', 'attach only to these sets of functions: path, drops, tcp, ...')
+    .option('--kmods <modules>', 'of kernel modules watch only these: a,b (default: all)')
+    .option('--all-kmods', 'watch functions of all loaded modules, which is the default')
     .option('--filter-func <regex>', 'attach only to functions whose whole name matches')
     .option(
       '--filter-netns <spec>',
       'follow only packets first seen in this network namespace: a path, a name of `ip netns` or inode:<number>',
     )
+    .option('--filter-track-skb', 'accepted for pwru users: a matched packet is always followed')
     .option('--filter-mark <mark>', 'only packets with this mark: number or number/mask')
     .option('--filter-ifname <name>', 'only packets first seen on an interface of this name')
     .option('--filter-pid <pid>', 'only packets that this process sends')
@@ -77,6 +104,11 @@ const traceCommand = (program: Command): Command =>
     )
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
     .option('--format <name>', 'text on standard output: tree, table or none (default: tree)')
+    .option('--output-json', 'as --json, the name that pwru has for it')
+    .option('--output-meta', 'accepted for pwru users: always on')
+    .option('--output-tuple', 'accepted for pwru users: always on')
+    .option('--output-tcp-flags', 'table: TCP flags beside the addresses')
+    .option('--timestamp <form>', 'table: none, current, relative or absolute (default: none)')
     .option('--duration <time>', 'stop after 500ms, 10s, 5m')
     .option('--ready-file <file>', 'create this file once every probe is recording')
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')

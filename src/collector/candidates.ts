@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.ts';
 import { type Btf, kinds } from '../kernel/btf.ts';
 import { findType } from '../kernel/btf-types.ts';
 import { type PageMap, readPageMap } from '../kernel/page-map.ts';
@@ -76,7 +77,7 @@ interface Wanted {
 }
 
 /** What BTF knows, with its module; a name once for each. */
-function wantedFunctions(): readonly Wanted[] {
+function wantedFunctions(modules: readonly string[]): readonly Wanted[] {
   const wanted = new Map<string, Wanted>();
   const add = (one: Wanted): void => {
     const key = `${one.module ?? ''}:${one.name}`;
@@ -84,12 +85,20 @@ function wantedFunctions(): readonly Wanted[] {
   };
   for (const name of allocators) add({ name, module: undefined, skbArg: 0, sockArg: 0 });
   for (const found of skbFunctions(vmlinux())) add({ ...found, module: undefined });
-  for (const module of moduleNames()) {
+  for (const module of modules) {
     const btf = loadModuleBtf(module);
     if (btf === undefined) continue;
     for (const found of skbFunctions(btf)) add({ ...found, module });
   }
   return [...wanted.values()];
+}
+
+/** What candidates are wanted for. */
+interface Wish {
+  /** They will be attached to by name. */
+  readonly byName: boolean;
+  /** Kernel modules whose functions are wanted; undefined: all that are loaded. */
+  readonly modules: readonly string[] | undefined;
 }
 
 /** What the kernel's lists say of the wanted functions. */
@@ -125,9 +134,16 @@ function judge(
  * (`byName`), and starts sooner by the time that kallsyms takes. A name that stands for several functions is refused: BTF
  * describes one of them and does not say which.
  */
-export async function findCandidates(byName: boolean): Promise<Candidates> {
+export async function findCandidates({ byName, modules }: Wish): Promise<Candidates> {
+  const loaded = moduleNames();
+  const missing = modules?.filter((name) => !loaded.includes(name)) ?? [];
+  if (missing.length > 0) {
+    throw new UsageError(`no loaded module with type information is called ${missing.join(', ')}`, {
+      advice: 'ls /sys/kernel/btf lists them; modprobe loads more.',
+    });
+  }
   const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
-  const wanted = wantedFunctions();
+  const wanted = wantedFunctions(modules ?? loaded);
   const names = new Set(wanted.map(({ name }) => name));
   const list = await reading;
   const attachable = list && parseFunctionList(list, names);

@@ -39,9 +39,19 @@ function bitsOf(filter: PacketFilter): number {
   return chosen.reduce((bits, [bit, on]) => (on ? bits | bit : bits), 0);
 }
 
+/** Filters whose code is generated. */
+const asking = [
+  filterBit.pcap,
+  filterBit.tunnelLink,
+  filterBit.tunnelNetwork,
+  filterBit.expression,
+];
+
 /** Writes struct config's members of the filter. Before load. */
 export function configureFilter(view: DataView, filter: PacketFilter): void {
-  view.setUint32(config.filters, bitsOf(filter), true);
+  const bits = bitsOf(filter);
+  view.setUint32(config.filters, bits, true);
+  view.setUint32(config.questions, asking.filter((bit) => (bits & bit) !== 0).length, true);
   if (filter.mark !== undefined) {
     view.setUint32(config.mark, filter.mark.value, true);
     view.setUint32(config.markMask, filter.mark.mask, true);

@@ -43,6 +43,8 @@ export interface ProbePlanOptions {
   readonly functions: string | undefined;
   /** Functions will be attached to by name: their addresses need not be looked up. Default: false. */
   readonly byName?: boolean;
+  /** Kernel modules whose functions are watched; undefined: all that are loaded. */
+  readonly modules?: readonly string[] | undefined;
 }
 
 function fullMatch(source: string | undefined): (name: string) => boolean {
@@ -74,7 +76,8 @@ async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
 ): Promise<ProbePlan> {
-  const { candidates, refused } = await findCandidates(options.byName ?? false);
+  const { byName = false, modules } = options;
+  const { candidates, refused } = await findCandidates({ byName, modules });
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
     const role = roleOf(found.name);

@@ -3,6 +3,7 @@ import { SkbspanError } from '../errors.ts';
 import type { PacketPath } from '../event/packet-path.ts';
 import type { LossCause, Statistics } from '../event/statistics.ts';
 import { lossCauses } from '../event/statistics.ts';
+import { handOver } from '../ffi/hand-over.ts';
 import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { eachBackend } from '../kernel/features.ts';
 import { attachProbes } from './attach.ts';
@@ -30,6 +31,8 @@ export interface TracingOptions {
   readonly backend: BackendName | undefined;
   /** Full-match regular expression over function names; undefined: all. */
   readonly functions: string | undefined;
+  /** Kernel modules whose functions are watched; undefined: all that are loaded. */
+  readonly modules?: readonly string[] | undefined;
   /** Inode; undefined: all. */
   readonly netns: number | undefined;
   readonly filter?: PacketFilter;
@@ -55,6 +58,8 @@ export interface Tracing {
   statistics(): Promise<Statistics>;
   /** Stops at once, drains, hands out what is in flight, detaches. Idempotent. */
   stop(): Promise<Statistics>;
+  /** After stop(): the process that removes the probes in the background, and how many; undefined: all are gone. */
+  readonly detaching: { readonly pid: number; readonly links: number } | undefined;
 }
 
 /** The backend asked for, or the best one. Throws SKBSPAN_UNSUPPORTED with what is missing. */
@@ -130,7 +135,12 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       loading = backend === 'tracepoint' ? undefined : load(backend);
     }
     const byName = backend === 'kprobe-session' || backend === 'kprobe-multi';
-    plan = await planProbes({ backend, functions: options.functions, byName });
+    plan = await planProbes({
+      backend,
+      functions: options.functions,
+      modules: options.modules,
+      byName,
+    });
   } catch (error) {
     await unload(loading);
     throw error;
@@ -151,10 +161,23 @@ function closeAll(links: readonly BpfLink[]): void {
   for (const link of links) link.close();
 }
 
+/** So many single kprobes are removed at once; the kernel waits for grace periods. */
+const parallelDetach = 64;
+
+/**
+ * Detaches. Nobody should wait for that, as recording has stopped: so another process does it (hand-over.ts), and the process
+ * id of that one is the result. Where none can be started it is done here: undefined.
+ */
 async function detach(
   links: readonly BpfLink[],
   onProgress: TracingOptions['onProgress'],
-): Promise<void> {
+): Promise<number | undefined> {
+  const behind = handOver(links.map((link) => link.fd));
+  if (behind !== undefined) {
+    closeAll(links);
+    behind.finish();
+    return behind.pid;
+  }
   let done = 0;
   const total = links.length;
   const queue = [...links];
@@ -164,7 +187,8 @@ async function detach(
       onProgress({ stage: 'detach', done: ++done, total });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(64, total) }, lane));
+  await Promise.all(Array.from({ length: Math.min(parallelDetach, total) }, lane));
+  return undefined;
 }
 
 async function record(
@@ -236,11 +260,13 @@ async function record(
     const tracked = worker.stop();
     await tracked;
     const result = await statistics(tracked);
-    await detach(links, options.onProgress);
+    const pid = await detach(links, options.onProgress);
+    if (pid !== undefined) detaching = { pid, links: links.length };
     programs.object.close();
     return result;
   };
   let stopping: Promise<Statistics> | undefined;
+  let detaching: Tracing['detaching'];
   return {
     backend: plan.backend,
     probes: {
@@ -250,6 +276,9 @@ async function record(
     },
     statistics: () => stopping ?? statistics(),
     stop: () => (stopping ??= finish()),
+    get detaching() {
+      return detaching;
+    },
   };
 }
 

@@ -106,6 +106,7 @@ export const config = {
   tgid: 32,
   cgroupLevel: 36,
   sampleRate: 40,
+  questions: 44,
   ifname: 48,
 } as const;
 

@@ -12,6 +12,8 @@ import {
 export interface BpfLink {
   readonly name: string;
   readonly closed: boolean;
+  /** The file descriptor that it is, until closed. */
+  readonly fd: number;
   /** Detaches; idempotent. */
   close(): void;
   /** Detaches on another thread; counts as closed from the call on. */
@@ -33,6 +35,7 @@ const createLink = (name: string, fd: number): BpfLink => {
   });
   return {
     name,
+    fd,
     get closed() {
       return handle.closed;
     },

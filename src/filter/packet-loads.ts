@@ -5,7 +5,7 @@ import { type Assembler, bytes, type Label, type Width } from './assembler.ts';
  * The stack below the frame pointer, in bytes:
  *     -8  buffer of a single load
  *    -16  skb            -24  length          -32  loop limit (translate.ts)
- *   -104  copy of the packet's first bytes    -168 memory words (translate.ts)
+ *   -104  copy of the packet's first bytes    below: memory words (translate.ts)
  */
 const loadBuffer = -8;
 const skbSlot = -16;

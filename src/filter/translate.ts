@@ -66,7 +66,8 @@ const parameters = { start: 1, linear: 2, length: 3, skb: 4, window: 5 } as cons
 /** BPF_JMP | BPF_JA: backward if its distance is negative. */
 const backwardJump = 0x05;
 
-const memoryAt = -168;
+/** Memory words stand below this, packet-loads.ts says what stands above. */
+const memoryTop = -104;
 const fuelSlot = -32;
 /** Extension headers that `protochain` follows. */
 export const loopLimit = 64;
@@ -123,9 +124,9 @@ function translateProgram(
   const used = instructions.filter((_, index) => live[index] === true);
   to.alu32('mov', registers.a, 0);
   to.alu32('mov', registers.x, 0);
-  for (const slot of memorySlots(used)) {
-    to.storeImmediate('word', registers.frame, memoryAt + 4 * slot, 0);
-  }
+  const slots = [...memorySlots(used)];
+  const memory = (word: number): number => memoryTop - 4 * (slots.indexOf(word) + 1);
+  for (const slot of slots) to.storeImmediate('word', registers.frame, memory(slot), 0);
   // By a register: older verifiers follow the value of a stack slot only then.
   to.alu64('mov', registers.result, loopLimit);
   to.store('double', registers.frame, fuelSlot, registers.result);
@@ -136,7 +137,7 @@ function translateProgram(
   instructions.forEach((instruction, index) => {
     if (live[index] !== true) return;
     to.place(goTo(index));
-    translateInstruction({ to, loads, reject, goTo, isLoop }, instruction, index);
+    translateInstruction({ to, loads, reject, goTo, isLoop, memory }, instruction, index);
   });
 }
 
@@ -171,6 +172,8 @@ interface Surroundings {
   readonly goTo: (index: number) => Label;
   /** There are backward jumps in this program. */
   readonly isLoop: boolean;
+  /** Where a word of memory is on the stack: only those in use have room. */
+  readonly memory: (word: number) => number;
 }
 
 function translateInstruction(
@@ -190,7 +193,7 @@ function translateInstruction(
     case classes.stx: {
       const source = classOf(code) === classes.st ? a : x;
       if (around.isLoop) makeUnknown(to, source);
-      to.store('word', frame, memoryAt + 4 * k, source);
+      to.store('word', frame, around.memory(k), source);
       return;
     }
     case classes.alu:
@@ -216,14 +219,14 @@ function translateInstruction(
   }
 }
 
-function translateLoad({ to, loads }: Surroundings, { code, k }: ClassicInstruction): void {
+function translateLoad({ to, loads, memory }: Surroundings, { code, k }: ClassicInstruction): void {
   const target = classOf(code) === classes.ld ? registers.a : registers.x;
   switch (modeOf(code)) {
     case modes.imm:
       to.alu32('mov', target, k);
       return;
     case modes.mem:
-      to.load('word', target, registers.frame, memoryAt + 4 * k);
+      to.load('word', target, registers.frame, memory(k));
       return;
     case modes.len:
       to.load('double', target, registers.frame, lengthSlot);

@@ -7,6 +7,8 @@ import { SkbspanError } from '../../src/errors.ts';
 const defaults = {
   backend: undefined,
   functions: undefined,
+  presets: undefined,
+  modules: undefined,
   netns: undefined,
   filter: parseFilterOptions({}, [], []),
   limitLines: undefined,
@@ -15,6 +17,7 @@ const defaults = {
   pcapng: undefined,
   kafka: undefined,
   format: 'tree',
+  table: { timestamp: 'none', tcpFlags: false },
   durationMs: undefined,
   readyFile: undefined,
   ringBytes: 64 * 1024 * 1024,

@@ -25,12 +25,13 @@ function process({ task }: Call): string {
 const interfaceName = ({ device }: Call): string =>
   device.name === '' ? `${device.ifindex}` : `${clean(device.name)}:${device.ifindex}`;
 
-function tuple(flow: Flow | undefined): string {
+function tuple(flow: Flow | undefined, tcpFlags: boolean): string {
   if (flow === undefined) return '-';
   const [left, right] = flow.network === 'ipv6' ? ['[', ']'] : ['', ''];
   const source = `${left}${clean(flow.sourceAddress)}${right}:${flow.sourcePort ?? 0}`;
   const destination = `${left}${clean(flow.destinationAddress)}${right}:${flow.destinationPort ?? 0}`;
-  return `${source}->${destination}(${clean(flow.transport)})`;
+  const flags = tcpFlags && flow.tcpFlags !== undefined ? `:${flow.tcpFlags}` : '';
+  return `${source}->${destination}(${clean(flow.transport)}${flags})`;
 }
 
 interface Line {
@@ -81,15 +82,57 @@ const columns = (
     len.padEnd(5),
   ].join(' ');
 
+export interface TableOptions {
+  /**
+   * A first column with the time: of day | since the line before on the same skb, in seconds | since 1970, in seconds. All are
+   * the kernel's time of the event, to the nanosecond.
+   */
+  readonly timestamp: 'none' | 'current' | 'relative' | 'absolute';
+  /** TCP flags as tcpdump writes them behind the protocol: `(tcp:S.)`. */
+  readonly tcpFlags: boolean;
+}
+
+const timeWidth = 20;
+
+const seconds = (ns: bigint): string =>
+  `${ns / 1_000_000_000n}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}`;
+
+/** Writes the time of a line; `sinceNs` is the time of the line before on its skb. */
+const timeText = (form: TableOptions['timestamp'], ns: bigint, sinceNs: bigint): string => {
+  switch (form) {
+    case 'none':
+      return '';
+    case 'relative':
+      return seconds(ns - sinceNs).padEnd(timeWidth);
+    case 'absolute':
+      return seconds(ns).padEnd(timeWidth);
+    case 'current': {
+      const date = new Date(Number(ns / 1_000_000n));
+      const two = (value: number): string => value.toString().padStart(2, '0');
+      const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
+      const fraction = (ns % 1_000_000_000n).toString().padStart(9, '0');
+      return `${clock}.${fraction}`.padEnd(timeWidth);
+    }
+  }
+};
+
 /** As in pwru the tuple column grows to the longest tuple seen so far. */
-export function createTable(): Table {
+export function createTable(
+  { timestamp, tcpFlags }: TableOptions = { timestamp: 'none', tcpFlags: false },
+): Table {
   let tupleWidth = 0;
+  const timeHeader = timestamp === 'none' ? '' : `${'TIME'.padEnd(timeWidth)} `;
   return {
-    header: `${columns('SKB', 'CPU', 'PROCESS', 'NETNS', 'MARK/x', 'IFACE', 'PROTO', 'MTU', 'LEN')} TUPLE FUNC`,
+    header: `${timeHeader}${columns('SKB', 'CPU', 'PROCESS', 'NETNS', 'MARK/x', 'IFACE', 'PROTO', 'MTU', 'LEN')} TUPLE FUNC`,
     lines(path) {
       const lines = path.lives.flatMap(linesOf).sort((a, b) => a.offsetNs - b.offsetNs);
-      return lines.map(({ life, call, func }) => {
-        const addresses = tuple(life.packets[call.packet]?.flow ?? path.flow);
+      const before = new Map<Life, number>();
+      return lines.map(({ offsetNs, life, call, func }) => {
+        const since = before.get(life) ?? offsetNs;
+        before.set(life, offsetNs);
+        const at = (offset: number): bigint => path.startTimeNs + BigInt(Math.round(offset));
+        const time = timeText(timestamp, at(offsetNs), at(since));
+        const addresses = tuple(life.packets[call.packet]?.flow ?? path.flow, tcpFlags);
         tupleWidth = Math.max(tupleWidth, addresses.length);
         const meta = columns(
           `0x${life.skb.toString(16)}`,
@@ -102,7 +145,8 @@ export function createTable(): Table {
           `${call.device.mtu}`,
           `${call.len}`,
         );
-        return `${meta} ${addresses.padEnd(tupleWidth)} ${func}`;
+        const line = `${meta} ${addresses.padEnd(tupleWidth)} ${func}`;
+        return time === '' ? line : `${time} ${line}`;
       });
     },
   };

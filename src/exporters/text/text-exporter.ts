@@ -4,7 +4,7 @@ import type { Exporter } from '../../event/exporter.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
 import { createLineOutput, outputError } from './line-output.ts';
 import { createPaint } from './paint.ts';
-import { createTable } from './table.ts';
+import { createTable, type TableOptions } from './table.ts';
 import { treeLines } from './tree.ts';
 
 export interface TextExporterOptions {
@@ -12,6 +12,8 @@ export interface TextExporterOptions {
   readonly output: Writable;
   /** `tree`: a tree per packet, an empty line after each. `table`: a line per call, below one header line. */
   readonly format: 'tree' | 'table';
+  /** Columns of the table that are not always there. */
+  readonly table?: TableOptions;
   /** ANSI colours; without them the output is plain text. */
   readonly color: boolean;
   /** Width that trees are drawn for, default unlimited; longer lines are left to the terminal. */
@@ -23,7 +25,7 @@ export function createTextExporter(options: TextExporterOptions): Exporter {
   const output = createLineOutput(options.output, 'the text output');
   const paint = createPaint(options.color);
   const columns = options.columns ?? Infinity;
-  const table = createTable();
+  const table = createTable(options.table);
   let header = options.format === 'table' ? `${paint('head', table.header)}\n` : '';
   let stopped: Promise<void> | undefined;
 

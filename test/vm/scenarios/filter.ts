@@ -18,7 +18,7 @@ interface Verdicts {
 
 /** This kernel's verifier accepts every filter, and its verdicts are those of libpcap. */
 export const verifier: Scenario = {
-  name: 'filters verified',
+  name: 'verifier',
   act(lab) {
     const packets = fitting(createPackets(200, 42));
     const refused: string[] = [];
