@@ -14,8 +14,9 @@ import { addFunctionsCommand } from './functions.ts';
 import { addTraceCommand } from './trace.ts';
 import { readVersion } from './version.ts';
 
-// Collect garbage before taking more memory: a tracer shares its host with what it watches.
-setFlagsFromString('--optimize-for-size');
+// Collect garbage before taking more memory: a tracer shares its host with what it watches. A conversion watches nothing,
+// and is twice as quick without.
+if (process.argv[2] !== 'convert') setFlagsFromString('--optimize-for-size');
 
 const exitFailed = 1;
 const exitUsage = 2;
