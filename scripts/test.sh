@@ -77,7 +77,7 @@ run() {
 }
 
 test_unit() {
-  run unit 120 2 'test/{event,kernel,ffi,filter,collector,pipeline,exporters,cli,config}/**/*.test.ts'
+  run unit 120 2 'test/{event,kernel,ffi,filter,collector,pipeline,exporters,sources,cli,config}/**/*.test.ts'
 }
 
 # One file after the other: each watches all of this kernel's packets.

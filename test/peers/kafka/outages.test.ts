@@ -80,7 +80,7 @@ describe('three brokers', { skip, timeout: 280_000 }, () => {
   });
 
   test('all brokers are down for 30 s: what waits arrives, once', async (t) => {
-    const runs = await withBoth(kafka, 'down', { rate: 200 }, async () => {
+    const runs = await withBoth(kafka, 'down', { rate: 100 }, async () => {
       await sleep(1_500);
       await Promise.all(kafka.brokers.map((broker) => broker.kill()));
       await sleep(30_000);
