@@ -71,7 +71,13 @@ export default tseslint.config(
   },
   ...Object.entries(borders).map(([room, forbidden]) => border(room, forbidden)),
   {
-    files: ['src/cli/**/*.ts', 'scripts/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    files: [
+      'src/cli/**/*.ts',
+      'scripts/**/*.ts',
+      'test/**/*.ts',
+      'bench/**/*.ts',
+      'analysis/**/*.ts',
+    ],
     rules: { 'no-console': 'off', 'no-restricted-properties': 'off' },
   },
   {

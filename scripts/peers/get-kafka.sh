@@ -58,5 +58,7 @@ POM
   rm -rf "$work/libs"
   (cd "$work" && quietly mvn -B -q dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/libs") ||
     fail "Maven cannot get Kafka $version (see above)." "Check the network and Maven's settings (mvn help:effective-settings), then run this again."
+  # 3.9 brings a logger that stays silent without a file of settings.
+  rm -f "$work"/libs/slf4j-reload4j-*.jar
   mv "$work/libs" "$folder"
 done

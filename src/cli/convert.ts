@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addKafkaOptions, type KafkaFlags } from './kafka-options.ts';
+import { parseKafkaSource } from './kafka-source-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
@@ -13,7 +14,14 @@ type OutputFlag =
   | 'pcapng'
   | 'pcapngMode'
   | 'pcapngRotate';
-type ConvertFlags = Pick<TraceFlags, OutputFlag> & KafkaFlags;
+type ConvertFlags = Pick<TraceFlags, OutputFlag> & KafkaFlags & { readonly from?: string };
+
+/** With --from but without --kafka the options of the connection are the source's, and no output's. */
+function outputFlags(flags: ConvertFlags): TraceFlags {
+  if (flags.from === undefined || flags.kafka !== undefined) return flags;
+  const isConnection = (name: string): boolean => /^kafka(?:Tls|Sasl|User|PasswordFile)/.test(name);
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !isConnection(name)));
+}
 
 const examples = `
 Examples:
@@ -21,6 +29,7 @@ Examples:
   skbspan convert run.pcapng.zst                              as trees
   skbspan convert run.pcapng.zst --otlp                       as traces to a collector on this host
   skbspan convert run.pcapng.zst --json | jq .flow            as lines of JSON
+  skbspan convert --from 'kafka://broker:9092/skbspan.paths?from=1h'   the last hour of a topic
   skbspan convert run.pcapng.zst --pcapng packets.pcapng      each packet once, for Wireshark
   ssh host skbspan trace --pcapng - --pcapng-mode hop | skbspan convert -
 `;
@@ -36,6 +45,10 @@ export function addConvertCommand(
     ),
   )
     .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
+    .option(
+      '--from <address>',
+      'read a topic instead: kafka://HOST:PORT/TOPIC?from=1h&to=latest&group=NAME',
+    )
     .option('--json [file]', 'a line of JSON per path; without a file to standard output')
     .option('--otlp [url]', 'send each path as a trace by OTLP/gRPC')
     .option('--otlp-time-scale <n>', 'make traces n times as long (default: 1)')
@@ -50,13 +63,24 @@ export function addConvertCommand(
     .action(async (files: string[], flags: ConvertFlags) => {
       const isOption = (word: string): boolean => word.startsWith('-') && word !== '-';
       const words = files.filter(isOption);
-      const more = files.length === 0 ? ['want a file to convert, or - for standard input'] : [];
-      const options = parseTraceOptions(flags, words, { command: 'convert', more });
+      const more: string[] = [];
+      const source =
+        flags.from === undefined
+          ? undefined
+          : parseKafkaSource(flags.from, flags, process.env, more);
+      if (flags.from !== undefined && files.length > words.length) {
+        more.push('files and --from cannot be combined');
+      } else if (flags.from === undefined && files.length === 0) {
+        more.push('want a file to convert, - for standard input, or --from');
+      }
+      const options = parseTraceOptions(outputFlags(flags), words, { command: 'convert', more });
       const hasOther = [flags.json, flags.otlp, flags.kafka, flags.pcapng].some(
         (flag) => flag !== undefined,
       );
       const { runConvert } = await import('./run-convert.ts');
       const isQuiet = hasOther && flags.format === undefined;
-      await run(runConvert(files, { ...options, format: isQuiet ? 'none' : options.format }));
+      await run(
+        runConvert(source ?? files, { ...options, format: isQuiet ? 'none' : options.format }),
+      );
     });
 }

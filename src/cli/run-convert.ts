@@ -1,5 +1,6 @@
 import type { PathSource } from '../event/source.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
+import type { KafkaSourceOptions } from '../sources/kafka/kafka-source.ts';
 import { createPcapngSource } from '../sources/pcapng/pcapng-source.ts';
 import { chooseExporters, type OutputOptions } from './run-trace.ts';
 import { say } from './say.ts';
@@ -16,9 +17,19 @@ export interface ConvertOptions extends OutputOptions {
   readonly limitLines: number | undefined;
 }
 
-/** Reads recordings and hands their paths to the outputs; resolves with the exit code. */
-export function runConvert(files: readonly string[], options: ConvertOptions): Promise<number> {
-  return convert(createPcapngSource({ files, stdin: process.stdin, onNotice: say }), options);
+/** Files, or a topic. */
+export type ConvertSource = readonly string[] | Omit<KafkaSourceOptions, 'onNotice'>;
+
+async function openSource(source: ConvertSource): Promise<PathSource> {
+  if (!('address' in source))
+    return createPcapngSource({ files: source, stdin: process.stdin, onNotice: say });
+  const { createKafkaSource } = await import('../sources/kafka/kafka-source.ts');
+  return createKafkaSource({ ...source, onNotice: say });
+}
+
+/** Reads paths from a source and hands them to the outputs; resolves with the exit code. */
+export async function runConvert(source: ConvertSource, options: ConvertOptions): Promise<number> {
+  return convert(await openSource(source), options);
 }
 
 /** The same for any source. What stands before damage is written, then the damage is thrown. */

@@ -143,6 +143,12 @@ export function explainFault(
     const [what, how] = advice['SASL_AUTHENTICATION_FAILED']?.(topic) ?? [said, ''];
     return problem(`${what} (${said})`, how);
   }
+  if (tls === undefined && /closed|reset|ended|requires TLS/i.test(said)) {
+    return problem(
+      `the broker hung up (${said})`,
+      'A listener that wants TLS does so: try --kafka-tls. One that wants a password: --kafka-sasl.',
+    );
+  }
   if (/certificate|self.signed|SSL|TLS|EPROTO|wrong version|CERT_/i.test(said)) {
     return problem(
       `TLS failed (${said})`,
@@ -151,12 +157,6 @@ export function explainFault(
   }
   if (/ENOTFOUND|EAI_AGAIN/.test(said)) {
     return problem(`no such host (${said})`, 'Is the name right, and does DNS know it?');
-  }
-  if (tls === undefined && /closed|reset|ended/i.test(said)) {
-    return problem(
-      `the broker hung up (${said})`,
-      'A listener that wants TLS does so: try --kafka-tls. One that wants a password: --kafka-sasl.',
-    );
   }
   return problem(
     `${name ?? 'cannot be reached'} (${said})`,

@@ -52,6 +52,8 @@ export interface Cluster {
   ): Promise<void>;
   /** Of each partition, the broker that leads it. */
   leaders(topic: string): Promise<number[]>;
+  /** Records of a topic so far. */
+  count(topic: string): Promise<number>;
   /** Every record of a topic, as it stands there now. */
   records(topic: string): TopicRecord[];
 }
@@ -69,9 +71,10 @@ export interface ClusterOptions {
   readonly version?: string;
   /** Lines of server.properties over the usual ones. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** A listener `CLIENT` besides the plain one: its protocol and what it needs. */
+  /** Of the listeners for clients, then of those for controllers; default: free ones. */
+  readonly ports?: readonly number[];
+  /** Of the tool that formats the storage. */
   readonly formatArguments?: readonly string[];
-  readonly javaArguments?: readonly string[];
 }
 
 async function ended(child: ChildProcess): Promise<void> {
@@ -86,12 +89,18 @@ export interface Owner {
 
 const CLUSTER_ID = 'c2tic3Bhbi10ZXN0cy0wMQ';
 
+/** Of a broker's log, what went wrong; all its end if nothing says so. */
+function troubleIn(log: string): string {
+  const lines = log.split('\n').filter((line) => /ERROR|FATAL|Exception|Caused by/.test(line));
+  return lines.length > 0 ? lines.slice(0, 20).join('\n') : log.slice(-4_000);
+}
+
 /** Starts brokers for the time of a test; resolves when all of them take records. */
 export async function startKafka(t: Owner, options: ClusterOptions = {}): Promise<Cluster> {
   const { brokers: count = 1, version = newestKafka, properties = {} } = options;
   const jars = jarsOf(version);
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-kafka-'));
-  const ports = await freePorts(count * 2);
+  const ports = options.ports ?? (await freePorts(count * 2));
   const replicas = String(Math.min(count, 3));
   const voters = Array.from(
     { length: count },
@@ -143,7 +152,6 @@ export async function startKafka(t: Owner, options: ClusterOptions = {}): Promis
       '-XX:+UseSerialGC',
       '-XX:TieredStopAtLevel=1',
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=info',
-      ...(options.javaArguments ?? []),
       '-cp',
       join(jars, '*'),
     ];
@@ -179,7 +187,7 @@ export async function startKafka(t: Owner, options: ClusterOptions = {}): Promis
         const giveUpAt = Date.now() + readyMs;
         while (!readFileSync(log, 'utf8').includes('Kafka Server started')) {
           if (started.exitCode !== null || Date.now() > giveUpAt)
-            throw new Error(`Kafka did not start:\n${readFileSync(log, 'utf8').slice(-4000)}`);
+            throw new Error(`Kafka did not start:\n${troubleIn(readFileSync(log, 'utf8'))}`);
           await sleep(50);
         }
       },
@@ -201,7 +209,7 @@ export async function startKafka(t: Owner, options: ClusterOptions = {}): Promis
 /** What kafkajs's admin client does; its log is off. */
 function asAdmin(
   addresses: readonly string[],
-): Pick<Cluster, 'createTopic' | 'leaders' | 'records'> {
+): Pick<Cluster, 'createTopic' | 'leaders' | 'count' | 'records'> {
   calmQueue();
   const kafka = new kafkajs.Kafka({
     brokers: [...addresses],
@@ -244,6 +252,13 @@ function asAdmin(
       return (topics[0]?.partitions ?? [])
         .toSorted((a, b) => a.partitionId - b.partitionId)
         .map(({ leader }) => leader);
+    },
+    async count(topic) {
+      const admin = kafka.admin();
+      await admin.connect();
+      const offsets = await admin.fetchTopicOffsets(topic);
+      await admin.disconnect();
+      return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
     },
     records: (topic) => readByKcat(addresses, topic),
   };

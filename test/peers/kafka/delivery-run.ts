@@ -25,7 +25,11 @@ export interface RunOptions extends Partial<KafkaOptions> {
   readonly rate: number;
   readonly shutdownMs?: number;
   readonly queuePaths?: number;
+  /** Waits until all is there before it stops; default true. */
+  readonly settle?: boolean;
 }
+
+const SETTLE_MS = 40_000;
 
 export interface Run {
   readonly sent: ReadonlySet<string>;
@@ -36,7 +40,7 @@ export interface Run {
 
 /** Sends paths at a steady rate until `during` is over, then stops as Ctrl-C does. */
 export async function run(options: RunOptions, during: () => Promise<void>): Promise<Run> {
-  const { kafka, rate, shutdownMs = 5_000, queuePaths = 10_000, ...more } = options;
+  const { kafka, rate, shutdownMs = 5_000, queuePaths = 10_000, settle = true, ...more } = options;
   const notices: string[] = [];
   const onNotice = (message: string): void => {
     notices.push(message);
@@ -69,6 +73,17 @@ export async function run(options: RunOptions, during: () => Promise<void>): Pro
     for (const { traceId } of paths) sent.add(traceId);
     // Not waited for: a source that cannot wait is the harder case.
     void pipeline.push(paths);
+  }
+  if (settle) {
+    // A busy machine takes its time to bring brokers back; what is asserted is that all arrives, not when.
+    const giveUpAt = Date.now() + SETTLE_MS;
+    const sum = (): number =>
+      [...pipeline.losses().values()].reduce((all, count) => all + count, 0);
+    while (
+      Date.now() < giveUpAt &&
+      (await kafka.count(options.topic).catch(() => 0)) + sum() < sent.size
+    )
+      await sleep(200);
   }
   const { losses } = await pipeline.shutdown(shutdownMs, noStatistics);
   const lost = [...losses.values()].reduce((sum, count) => sum + count, 0);
