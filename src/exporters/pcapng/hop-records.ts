@@ -32,7 +32,8 @@ function momentsOf(life: Life, at: number): Moment[] {
   const { calls, packets, end } = life;
   const moments: Moment[] = [];
   let sight = 0;
-  for (const [index, { offsetNs }] of calls.entries()) {
+  for (let index = 0; index < calls.length; index++) {
+    const offsetNs = calls[index]?.offsetNs ?? 0;
     for (
       let seen = packets[sight];
       seen !== undefined && seen.offsetNs <= offsetNs;
@@ -77,7 +78,9 @@ export function hopRecords(path: PacketPath): FilePacket[] {
   const process = processOf(path);
   const whole = ` trace=${path.traceId} rec=`;
 
-  for (const [number, moment] of moments.entries()) {
+  let number = -1;
+  for (const moment of moments) {
+    number++;
     const life = lives[moment.life];
     if (life === undefined) continue;
     const place = ` life=${life.id}${whole}${number}/${moments.length}`;

@@ -15,6 +15,7 @@ import type {
   PathLoss,
 } from '../../event/packet-path.ts';
 import { commentKind } from '../../exporters/pcapng/words.ts';
+import { packetData, type ReadPacket } from './blocks.ts';
 import {
   createRecordReader,
   type LifeHead,
@@ -28,7 +29,7 @@ import { parseWords, Unreadable } from './read-words.ts';
 
 export interface PathAssembler {
   /** One packet of the file; returns the path that it made whole. */
-  add(comments: readonly string[], linkType: number, data: Uint8Array): PacketPath | undefined;
+  add(packet: ReadPacket, linkType: number): PacketPath | undefined;
   /** Gives up what waits. */
   end(): void;
   /** Paths that could not be put together. */
@@ -74,17 +75,17 @@ export function createPathAssembler(): PathAssembler {
   // Of the record at hand; the next one is mostly of the same path.
   let trace = '';
   let total = 0;
+  let ending = '';
 
   /** Which path a record belongs to, and how many records that has; false: it does not say so, it is not ours. */
   function place(record: string): boolean {
     const at = record.lastIndexOf(' trace=');
     if (at < 0) return false;
-    const slash = record.indexOf('/', at);
-    const isSame = trace !== '' && record.startsWith(trace, at + TRACE_AT);
-    const ending = record.slice(slash);
     if (
-      isSame &&
-      ending === `/${total}` &&
+      trace !== '' &&
+      record.endsWith(ending) &&
+      record.indexOf('/', at) === record.length - ending.length &&
+      record.startsWith(trace, at + TRACE_AT) &&
       record.startsWith(' rec=', at + TRACE_AT + TRACE_DIGITS)
     ) {
       return true;
@@ -93,6 +94,7 @@ export function createPathAssembler(): PathAssembler {
     if (match === null) return false;
     trace = match[1] ?? '';
     total = Number(match[2]);
+    ending = `/${total}`;
     return true;
   }
 
@@ -119,13 +121,13 @@ export function createPathAssembler(): PathAssembler {
     waiting -= draft.bytes;
   }
 
-  function read(draft: PathDraft, record: string, linkType: number, data: Uint8Array): void {
+  function read(draft: PathDraft, record: string, linkType: number, packet: ReadPacket): void {
     const words = parseWords(record);
     if (record.startsWith(`${commentKind.call} `)) {
       const call = reader.call(words);
       lifeOf(draft, call.life).calls.push(call);
     } else if (record.startsWith(`${commentKind.packet} `)) {
-      const sight = reader.sight(words, linkType, data);
+      const sight = reader.sight(words, linkType, packetData(packet));
       lifeOf(draft, sight.life).packets.push(sight);
     } else if (record.startsWith(`${commentKind.end} `)) {
       const end = readEnd(words);
@@ -163,20 +165,21 @@ export function createPathAssembler(): PathAssembler {
     get foreign() {
       return foreign;
     },
-    add(comments, linkType, data) {
-      const record = comments.find((comment) => recordStart.test(comment));
+    add(packet, linkType) {
+      const { comments } = packet;
+      const record = comments.find(isRecord);
       if (record === undefined || !place(record)) {
         foreign++;
         return undefined;
       }
       const draft = draftOf();
       draft.seen++;
-      const bytes = RECORD_BYTES + data.length;
+      const bytes = RECORD_BYTES + packet.captured;
       draft.bytes += bytes;
       waiting += bytes;
       try {
-        read(draft, record, linkType, data);
-        readHeads(draft, comments);
+        read(draft, record, linkType, packet);
+        if (comments.length > 1) readHeads(draft, comments);
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         draft.isBroken = true;
@@ -198,7 +201,9 @@ export function createPathAssembler(): PathAssembler {
   };
 }
 
-const recordStart = /^(?:call|packet|end|begin) /;
+/** The comment that says what the record is; calls come first, since most are. */
+const isRecord = (comment: string): boolean =>
+  comment.startsWith('call ') || /^(?:packet|end|begin) /.test(comment);
 const placeForm = /^ trace=([0-9a-f]{32}) rec=\d{1,9}\/(\d{1,9})(?: |$)/;
 const TRACE_AT = ' trace='.length;
 const TRACE_DIGITS = 32;

@@ -80,9 +80,13 @@ export function createRecordReader(): RecordReader {
     return task;
   };
 
+  const names = new Map<string, string>();
+
   return {
     call(words) {
-      const func = words.text('func');
+      // One string for all calls of a function, not a piece of each comment, which would stay in memory with it.
+      const raw = words.raw('func');
+      const func = remember(names, raw, () => decodeWord(raw));
       const module = words.optionalText('module');
       const kind = words.has('kind') ? words.name('kind', kinds) : 'function';
       const durationNs = words.optionalNumber('dur');
@@ -175,8 +179,8 @@ const kinds = ['function', 'tracepoint'] as const;
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
 function readPair(words: Words, key: string): { life: number; call: number } {
-  const [life = '', call = ''] = words.parts(key, 2);
-  return { life: readNumber(life), call: readNumber(call) };
+  const [life, call] = words.pair(key);
+  return { life, call };
 }
 
 function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boolean): Uint8Array {
@@ -190,14 +194,14 @@ function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boo
 
 function readVlan(words: Words): PacketSight['vlan'] {
   if (!words.has('vlan')) return undefined;
-  const [tci = '', protocol = ''] = words.parts('vlan', 2);
-  return { tci: readNumber(tci), protocol: readNumber(protocol) };
+  const [tci, protocol] = words.pair('vlan');
+  return { tci, protocol };
 }
 
 function readGso(words: Words): PacketSight['gso'] {
   if (!words.has('gso')) return undefined;
-  const [segments = '', size = ''] = words.parts('gso', 2);
-  return { size: readNumber(size), segments: readNumber(segments) };
+  const [segments, size] = words.pair('gso');
+  return { size, segments };
 }
 
 /** undefined: the comment names none. */
