@@ -17,6 +17,7 @@ import {
   pathComment,
 } from './hop-comments.ts';
 import { blankFrame, frameOf } from './link-frame.ts';
+import { surroundings } from './hop-surroundings.ts';
 import { packetFlags, pathClock, processOf, queueOf } from './path-frames.ts';
 
 interface Moment {
@@ -95,7 +96,7 @@ export function hopRecords(path: PacketPath): FilePacket[] {
     if (number === 0) comments.push(pathComment(path), ...path.losses.map(lossComment));
     if (begun[moment.life] === 0) {
       begun[moment.life] = 1;
-      comments.push(lifeComment(life, moment.life));
+      comments.push(lifeComment(life, moment.life), ...surroundings(life));
     }
     records.push({
       interfaceName: name,

@@ -8,12 +8,14 @@
  */
 import type {
   Call,
-  Life,
+  ConntrackSight,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
+  SocketSight,
 } from '../../event/packet-path.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
 import { commentKind } from '../../exporters/pcapng/words.ts';
 import { packetData, type ReadPacket } from './blocks.ts';
 import {
@@ -25,6 +27,7 @@ import {
   readLoss,
   readPath,
 } from './read-records.ts';
+import { readConntrack, readSocket } from './read-surroundings.ts';
 import { parseWords, Unreadable } from './read-words.ts';
 
 export interface PathAssembler {
@@ -48,6 +51,8 @@ interface LifeDraft {
   end: LifeEnd | undefined;
   readonly calls: Indexed<Call>[];
   readonly packets: Indexed<PacketSight>[];
+  readonly sockets: SocketSight[];
+  readonly conntracks: ConntrackSight[];
 }
 
 interface PathDraft {
@@ -146,6 +151,12 @@ export function createPathAssembler(): PathAssembler {
       } else if (comment.startsWith(`${commentKind.life} `)) {
         const head = readLife(parseWords(comment));
         lifeOf(draft, head.id).head = head;
+      } else if (comment.startsWith(`${commentKind.socket} `)) {
+        const { life, value } = readSocket(parseWords(comment));
+        lifeOf(draft, life).sockets.push(value);
+      } else if (comment.startsWith(`${commentKind.conntrack} `)) {
+        const { life, value } = readConntrack(parseWords(comment));
+        lifeOf(draft, life).conntracks.push(value);
       }
     }
   }
@@ -211,7 +222,14 @@ const TRACE_DIGITS = 32;
 function lifeOf(draft: PathDraft, id: number): LifeDraft {
   let life = draft.lives.get(id);
   if (life === undefined) {
-    life = { head: undefined, end: undefined, calls: [], packets: [] };
+    life = {
+      head: undefined,
+      end: undefined,
+      calls: [],
+      packets: [],
+      sockets: [],
+      conntracks: [],
+    };
     draft.lives.set(id, life);
   }
   return life;
@@ -229,25 +247,49 @@ function build(
   { head, losses, lives, isBroken }: PathDraft,
 ): PacketPath | undefined {
   if (isBroken || head === undefined || head.losses !== losses.length) return undefined;
-  const built: Indexed<Life>[] = [];
-  for (const { head: lifeHead, end, calls, packets } of lives.values()) {
+  const built: Indexed<BareLife>[] = [];
+  for (const { head: lifeHead, end, calls, packets, sockets, conntracks } of lives.values()) {
     if (lifeHead === undefined) return undefined;
+    if (sockets.length !== lifeHead.sockets || conntracks.length !== lifeHead.conntracks)
+      return undefined;
     const { index, id, skb, parent, offsetNs } = lifeHead;
     const ownCalls = inOrder(calls, lifeHead.calls);
     const ownPackets = inOrder(packets, lifeHead.packets);
     if (ownCalls === undefined || ownPackets === undefined) return undefined;
-    const life = { id, skb, parent, offsetNs, calls: ownCalls, packets: ownPackets, end };
-    built.push({ index, value: life });
+    built.push({
+      index,
+      value: {
+        id,
+        skb,
+        parent,
+        offsetNs,
+        calls: ownCalls,
+        packets: ownPackets,
+        end,
+        sockets,
+        conntracks,
+      },
+    });
   }
   const ordered = inOrder(built, head.lives);
   if (ordered === undefined || ordered.length === 0 || !areReferencesGood(ordered))
     return undefined;
   const { id, startTimeNs, durationNs, ending, flow, direction } = head;
-  return { id, traceId, startTimeNs, durationNs, lives: ordered, ending, losses, flow, direction };
+  return withStory({
+    id,
+    traceId,
+    startTimeNs,
+    durationNs,
+    lives: ordered,
+    ending,
+    losses,
+    flow,
+    direction,
+  });
 }
 
 /** Exporters follow these without looking. */
-function areReferencesGood(lives: readonly Life[]): boolean {
+function areReferencesGood(lives: readonly BareLife[]): boolean {
   return lives.every(({ parent, calls }, index) => {
     if (parent !== undefined) {
       const from = lives[parent.life];

@@ -6,14 +6,15 @@ import type {
   Flow,
   Life,
   LifeEnd,
-  PacketPath,
   PacketSight,
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
+import type { BarePath } from '../../event/story.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
+import { readRule } from './read-surroundings.ts';
 import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
 
 /** Tasks and devices are few and named often: one object each, as the path builder makes them. */
@@ -61,21 +62,26 @@ export function createRecordReader(): RecordReader {
       const netns = found.number('inode');
       const name = found.text('dev');
       const ifindex = found.number('ifindex');
-      return { netns, netnsName, ifindex, name, mtu: found.number('mtu') };
+      const kind = found.optionalText('link') ?? '';
+      return { netns, netnsName, ifindex, name, mtu: found.number('mtu'), kind };
     });
     return device;
   };
   const readTask = (words: Words): Task => {
-    // The cgroup may be there or not.
+    // The cgroup, container and pod may be there or not.
     if (task !== undefined && words.skip(taskSpan, 'cpu=')) return task;
     taskSpan = words.span('task', 'tid');
-    if (words.has('cgroup')) taskSpan += words.span('cgroup', 'cgroup');
+    for (const more of ['cgroup', 'container', 'pod'])
+      if (words.has(more)) taskSpan += words.span(more, more);
     task = remember(tasks, taskSpan, () => {
       const found = parseWords(taskSpan, 0);
       const comm = found.text('task');
       const tgid = found.number('pid');
       const tid = found.number('tid');
-      return { tid, tgid, comm, cgroup: found.has('cgroup') ? found.bigint('cgroup') : 0n };
+      const cgroup = found.has('cgroup') ? found.bigint('cgroup') : 0n;
+      const containerId = found.optionalText('container') ?? '';
+      const podUid = found.optionalText('pod') ?? '';
+      return { tid, tgid, comm, cgroup, containerId, podUid };
     });
     return task;
   };
@@ -232,9 +238,10 @@ export function readEnd(words: Words): { readonly life: number; readonly value: 
   const reasonCode = words.optionalNumber('code');
   const location = readLocation(words);
   const offsetNs = words.number('at');
+  const rule = words.has('family') ? readRule(words) : undefined;
   return {
     life: words.number('life'),
-    value: { offsetNs, how, reason, reasonCode, location },
+    value: { offsetNs, how, reason, reasonCode, location, rule },
   };
 }
 
@@ -261,6 +268,8 @@ export interface LifeHead {
   readonly skb: bigint;
   readonly calls: number;
   readonly packets: number;
+  readonly sockets: number;
+  readonly conntracks: number;
 }
 
 const operations = ['clone', 'copy', 'segment', 'morph', 'xdp', 'gro'] as const;
@@ -274,6 +283,8 @@ export function readLife(words: Words): LifeHead {
     skb: words.bigint('skb'),
     calls: words.count('calls'),
     packets: words.count('packets'),
+    sockets: words.has('sockets') ? words.count('sockets') : 0,
+    conntracks: words.has('conntracks') ? words.count('conntracks') : 0,
   };
 }
 
@@ -286,7 +297,7 @@ function readOrigin(words: Words): Life['parent'] {
 }
 
 /** What a path comment says, and how many lives and losses it announces. */
-export interface PathHead extends Omit<PacketPath, 'lives' | 'losses' | 'traceId'> {
+export interface PathHead extends Omit<BarePath, 'lives' | 'losses' | 'traceId'> {
   readonly lives: number;
   readonly losses: number;
 }
