@@ -1,19 +1,19 @@
-import type { Attributes, SpanContext } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import type { Flow, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { setCall, setFlow, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import { contextOf, type SpanParts } from './span-parts.ts';
+import type { Epoch, SpanContext, SpanParts } from './span-parts.ts';
 
 /** One span per call of a life, named by the function, nested as called. */
-export function describeCalls(path: PacketPath, plan: LifePlan): SpanParts[] {
+export function describeCalls(path: PacketPath, plan: LifePlan, epoch: Epoch): SpanParts[] {
   const { life, index, ids } = plan;
   const contexts: SpanContext[] = [];
   let device = plan.device;
   return life.calls.map((call, callIndex) => {
     // An skb without a device or socket tells no namespace; it is where it was.
     if (call.device.netns !== 0) device = call.device;
-    const context = contextOf(plan.context.traceId, ids(life.id, call.seq));
+    const context = { traceId: plan.context.traceId, spanId: ids(life.id, call.seq) };
     contexts.push(context);
     const endOffsetNs = plan.callEnds[callIndex] ?? call.offsetNs;
 
@@ -33,6 +33,7 @@ export function describeCalls(path: PacketPath, plan: LifePlan): SpanParts[] {
       name: call.func,
       context,
       parent,
+      epoch,
       offsetNs: call.offsetNs,
       endOffsetNs,
       attributes,

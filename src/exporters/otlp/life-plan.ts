@@ -1,7 +1,6 @@
-import type { SpanContext } from '@opentelemetry/api';
 import type { Device, Flow, Life, PacketPath } from '../../event/packet-path.ts';
 import { createSpanIds, LIFE_ITSELF, ownTraceId, type SpanIds } from './span-ids.ts';
-import { contextOf } from './span-parts.ts';
+import type { SpanContext } from './span-parts.ts';
 
 /** What the spans of a life and of its calls have in common. */
 export interface LifePlan {
@@ -44,7 +43,7 @@ export function planLives(path: PacketPath, clones: 'same_trace' | 'own_trace'):
     plans.push({
       life,
       index,
-      context: contextOf(traceId, lifeIds(life.id, LIFE_ITSELF)),
+      context: { traceId, spanId: lifeIds(life.id, LIFE_ITSELF) },
       ids: lifeIds,
       startsTrace,
       device: firstDevice(life) ?? parent?.device ?? firstDeviceOfAny(path),

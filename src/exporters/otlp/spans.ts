@@ -7,25 +7,26 @@
  * original's __tcp_transmit_skb) stays under its own life, which is what one wants to read, and names the other in
  * skbspan.caller. With `own_trace` each further life is the root of a trace of its own; the links are the same.
  *
- * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; span-parts.ts makes them ReadableSpans.
+ * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; encode.ts writes.
  */
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { PacketPath } from '../../event/packet-path.ts';
 import { describeCalls } from './call-spans.ts';
 import { planLives } from './life-plan.ts';
 import { describeLife } from './life-span.ts';
-import { createClock, toReadableSpan, type SpanOptions } from './span-parts.ts';
+import { toEpoch, type SpanParts } from './span-parts.ts';
 
-export type { SpanOptions } from './span-parts.ts';
+export interface SpanOptions {
+  readonly clones: 'same_trace' | 'own_trace';
+  /** Whole number from 1; said on the root. */
+  readonly timeScale: number;
+}
 
 /** All spans of a path, each parent before its children. Nothing of the path is changed. */
-export function packetPathToSpans(path: PacketPath, options: SpanOptions): ReadableSpan[] {
-  const clock = createClock(path.startTimeNs);
+export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts[] {
+  const epoch = toEpoch(path.startTimeNs);
   const plans = planLives(path, options.clones);
-  return plans
-    .flatMap((plan) => [
-      describeLife(path, plan, plans, options.timeScale),
-      ...describeCalls(path, plan),
-    ])
-    .map((parts) => toReadableSpan(parts, clock, options));
+  return plans.flatMap((plan) => [
+    describeLife(path, plan, plans, { timeScale: options.timeScale, epoch }),
+    ...describeCalls(path, plan, epoch),
+  ]);
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { own } from '../../../src/exporters/otlp/attribute-names.ts';
 import { createResources } from '../../../src/exporters/otlp/resources.ts';
-import { packetPathToSpans } from '../../../src/exporters/otlp/spans.ts';
+import { packetPathToSpans } from './readable-spans.ts';
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 
 const text = readFileSync(new URL('../../../docs/otel.md', import.meta.url), 'utf8');
