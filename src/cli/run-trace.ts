@@ -44,8 +44,7 @@ export async function chooseExporters(
   if (otlp !== undefined) {
     // Imported only when wanted: it is half of all the code that a start would read.
     const { createOtlpExporter } = await import('../exporters/otlp/exporter.ts');
-    const more = { clones: 'same_trace', version: readVersion() } as const;
-    exporters.push(createOtlpExporter({ ...otlp, ...more }));
+    exporters.push(createOtlpExporter({ ...otlp, version: readVersion() }));
   }
   if (kafka !== undefined) {
     const { createKafkaExporter } = await import('../exporters/kafka/exporter.ts');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addOtlpOptions } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseFilteredTrace } from './filtered-trace.ts';
 import type { TraceFlags, TraceOptions } from './trace-options.ts';
@@ -40,7 +41,7 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(addKafkaOptions(traceCommand(program)))
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(traceCommand(program))))
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
@@ -94,14 +95,6 @@ const traceCommand = (program: Command): Command =>
     )
     .option('--sample <1/n>', 'only one of n packets, the same ones on every host')
     .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
-    .option(
-      '--otlp [url]',
-      'send each path as a trace by OTLP/gRPC (default: the OTEL_* variables)',
-    )
-    .option(
-      '--otlp-time-scale <n>',
-      'make traces n times as long: 1000 lets a viewer of microseconds show nanoseconds (default: 1)',
-    )
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
     .option('--format <name>', 'text on standard output: tree, table or none (default: tree)')
     .option('--output-json', 'as --json, the name that pwru has for it')

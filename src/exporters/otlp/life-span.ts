@@ -3,21 +3,20 @@ import type { Life, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { dropInWords, setFlow, setLife, setPath, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import type { Epoch, SpanLink, SpanParts } from './span-parts.ts';
+import type { SpanLink, SpanParts } from './span-parts.ts';
+import type { PathPlan } from './spans.ts';
 
 /** The span that stands for a life: the packet itself, or a clone, copy or segment of it. */
-export function describeLife(
-  path: PacketPath,
-  plan: LifePlan,
-  plans: readonly LifePlan[],
-  { timeScale, epoch }: { readonly timeScale: number; readonly epoch: Epoch },
-): SpanParts {
+export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
+  const { path, lives: plans, epoch } = of;
+  const { timeScale, detail = 'calls' } = of.options;
   const { life, index, flow, offsetNs, endOffsetNs, startsTrace } = plan;
   const attributes: Attributes = {};
   if (flow !== undefined) setFlow(attributes, flow);
   if (startsTrace) {
     setPath(attributes, path);
     if (timeScale !== 1) attributes[own.timeScale] = timeScale;
+    if (detail !== 'calls') attributes[own.spanDetail] = detail;
   }
   setLife(attributes, life);
   if (path.losses.some((loss) => loss.cause !== 'memory' && loss.life === index))
@@ -34,7 +33,7 @@ export function describeLife(
     attributes,
     device: plan.device,
     error: errorOf(plan, plans),
-    links: linksOf(life, plans),
+    links: linksOf(of, life),
     events: headerChanges(life),
   };
 }
@@ -54,16 +53,22 @@ function errorOf({ life, index }: LifePlan, plans: readonly LifePlan[]): string 
   return undefined;
 }
 
-/** To the span of the call that made this life; to the life that it was made from, if that call was not seen. */
-function linksOf({ parent }: Life, plans: readonly LifePlan[]): SpanLink[] {
+/** To the span of the call that made this life; to the life that it was made from, if that call has none. */
+function linksOf({ lives, selection }: PathPlan, { parent }: Life): SpanLink[] {
   if (parent === undefined) return [];
-  const plan = plans[parent.life];
+  let plan = lives[parent.life];
+  let call = plan?.life.calls[parent.call];
+  if (selection?.calls[parent.life]?.[parent.call] === false) call = undefined;
+  // The nearest one that has a span; the first life always has.
+  while (plan?.life.parent !== undefined && selection?.lives[plan.index] === false) {
+    plan = lives[plan.life.parent.life];
+    call = undefined;
+  }
   if (plan === undefined) return [];
-  const call = plan.life.calls[parent.call];
   const context =
     call === undefined
       ? plan.context
-      : { traceId: plan.context.traceId, spanId: plan.ids(plan.life.id, call.seq) };
+      : { ...plan.context, spanId: plan.ids(plan.life.id, call.seq) };
   return [{ context, attributes: { [own.operation]: parent.operation } }];
 }
 

@@ -1,5 +1,7 @@
 /** Sequence number that stands for a life itself; calls never get that far. */
 export const LIFE_ITSELF = 0xffff_ffff;
+/** And for what a trace has no room for. */
+export const LEFT_OUT = 0xffff_fffc;
 
 const OWN_TRACE_HIGH = 0xffff_fffe;
 const OWN_TRACE_LOW = 0xffff_fffd;
