@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addIntakeOptions, type IntakeFlags } from './intake-options.ts';
 import { addKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { parseKafkaSource } from './kafka-source-options.ts';
 import { addOtlpOptions, type OtlpFlags } from './otlp-options.ts';
@@ -9,7 +10,8 @@ type OutputFlag =
   'json' | 'format' | 'color' | 'outputLimitLines' | 'pcapng' | 'pcapngMode' | 'pcapngRotate';
 type ConvertFlags = Pick<TraceFlags, OutputFlag> &
   KafkaFlags &
-  OtlpFlags & { readonly from?: string };
+  OtlpFlags &
+  IntakeFlags & { readonly from?: string };
 
 /** With --from but without --kafka the options of the connection are the source's, and no output's. */
 function outputFlags(flags: ConvertFlags): TraceFlags {
@@ -37,7 +39,7 @@ export function addConvertCommand(
   const convert = program
     .command('convert')
     .description('make other outputs of what was recorded before');
-  addPcapngOptions(addKafkaOptions(addOtlpOptions(convert)))
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(convert))))
     .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
     .option(
       '--from <address>',

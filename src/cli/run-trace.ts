@@ -6,6 +6,7 @@ import { createJsonExporter } from '../exporters/json/json-exporter.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
+import { createIntake } from './intake.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -78,6 +79,7 @@ export async function runTrace(
     const result = await runSession({
       stop,
       exporters: await chooseExporters(options, stdout),
+      intake: createIntake(options.intake),
       tracing: {
         backend: options.backend,
         functions: options.functions,

@@ -10,11 +10,12 @@ import {
   parseFilterOptions,
 } from './filter-options.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
+import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
 import { parseOtlpOptions, type OtlpFlags, type OtlpOutput } from './otlp-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags {
+export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags, IntakeFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly kmods?: string;
@@ -53,6 +54,7 @@ export interface TraceOptions {
   readonly filter: FilterOptions;
   readonly limitLines: number | undefined;
   readonly otlp: OtlpOutput | undefined;
+  readonly intake: IntakeOptions;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
@@ -197,6 +199,7 @@ export function parseTraceOptions(
   );
 
   const otlp = parseOtlpOptions(flags, problems);
+  const intake = parseIntakeOptions(flags, problems);
 
   const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
   if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
@@ -246,6 +249,7 @@ export function parseTraceOptions(
     filter,
     limitLines,
     otlp,
+    intake,
     jsonFile,
     pcapng,
     kafka,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import { addIntakeOptions } from './intake-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { addOtlpOptions } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
@@ -13,6 +14,7 @@ Examples:
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
+  skbspan trace --otlp --keep 'dropped,slow>5ms'    only paths that are worth it
   skbspan trace --pcapng - | wireshark -k -i -      live in Wireshark
   skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop   a recording, for skbspan convert
   skbspan trace --json | jq .                       one line of JSON per packet
@@ -41,7 +43,7 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(addKafkaOptions(addOtlpOptions(traceCommand(program))))
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))))
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()

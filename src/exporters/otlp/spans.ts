@@ -44,11 +44,12 @@ export interface PathPlan {
 /** All spans of a path, each parent before its children. Nothing of the path is changed. */
 export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts[] {
   const { clones, detail = 'calls', maxSpans = Infinity } = options;
-  const lives = planLives(path, clones);
+  const epoch = toEpoch(path.startTimeNs);
+  const lives = planLives(path, clones, epoch);
   const count = path.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0);
   const isWhole = detail === 'calls' && count <= maxSpans;
   const selection = isWhole ? undefined : selectSpans(lives, detail, maxSpans);
-  const plan = { path, lives, epoch: toEpoch(path.startTimeNs), options, selection };
+  const plan = { path, lives, epoch, options, selection };
   const spans: SpanParts[] = [];
   for (const life of lives) {
     if (selection?.lives[life.index] === false) continue;
