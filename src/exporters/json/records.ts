@@ -146,6 +146,7 @@ export const summaryRecord = (statistics: Statistics): Fields => ({
   paths: statistics.paths,
   drops: Object.fromEntries(statistics.drops),
   losses: Object.fromEntries(statistics.losses),
+  ...(statistics.leftOut === undefined ? {} : { left_out: statistics.leftOut }),
 });
 
 /**
