@@ -5,9 +5,7 @@
  */
 import type {
   Call,
-  CodeLocation,
   Device,
-  Flow,
   Life,
   LifeEnd,
   PacketPath,
@@ -16,35 +14,18 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import { detailFields, flowFields, locationFields } from './detail-record.ts';
+import { hex, type Fields, type Json } from './fields.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
-
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-type Fields = Readonly<Record<string, Json>>;
-
-const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 /** `2026-08-21T22:13:20.123456789Z`. */
 export function isoTime(epochNs: bigint): string {
   const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }
-
-const flowFields = (flow: Flow | undefined): Json =>
-  flow === undefined
-    ? null
-    : {
-        network: flow.network,
-        transport: flow.transport,
-        source_address: flow.sourceAddress,
-        source_port: flow.sourcePort ?? null,
-        destination_address: flow.destinationAddress,
-        destination_port: flow.destinationPort ?? null,
-        tcp_flags: flow.tcpFlags ?? null,
-        detail: flow.detail,
-      };
 
 const deviceFields = (device: Device): Fields => ({
   netns: device.netns,
@@ -79,6 +60,7 @@ const callFields = (call: Call): Fields => ({
   protocol: call.protocol,
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
+  detail: call.detail === undefined ? null : detailFields(call.detail),
 });
 
 const sightFields = (sight: PacketSight): Fields => ({
@@ -102,16 +84,6 @@ const sightFields = (sight: PacketSight): Fields => ({
   packet_type: sight.packetType,
   socket: hex(sight.socket),
 });
-
-const locationFields = (location: CodeLocation | undefined): Json =>
-  location === undefined
-    ? null
-    : {
-        address: hex(location.address),
-        func: location.func,
-        offset: location.offset,
-        module: location.module ?? null,
-      };
 
 const endFields = (end: LifeEnd | undefined): Json =>
   end === undefined
