@@ -125,7 +125,6 @@ struct sk_buff {
 	__u8 pkt_type : 3;
 	__u8 cloned : 1;
 	__u8 fclone : 2;
-	__u8 encapsulation : 1;
 	char cb[48];
 };
 

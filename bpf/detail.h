@@ -46,16 +46,20 @@ static __always_inline void emit_stack(void *ctx, u64 token)
 	submit(event);
 }
 
-/* The bit says that the inner offsets are those of this packet, not of one before. */
+/*
+ * skb->encapsulation does not tell: a tunnel clears it again when there is nothing to offload. But as long as the packet is in
+ * a tunnel, its inner header stands behind the one of the network.
+ */
 static __always_inline void emit_tunnel(u64 token, u64 address)
 {
 	const struct sk_buff *skb = (void *)address;
-	u32 network = BPF_CORE_READ(skb, inner_network_header), tail = BPF_CORE_READ(skb, tail);
+	u32 network = BPF_CORE_READ(skb, network_header), tail = BPF_CORE_READ(skb, tail);
+	u32 inner = BPF_CORE_READ(skb, inner_network_header);
 	u64 head = (u64)BPF_CORE_READ(skb, head);
 
-	if (!BPF_CORE_READ_BITFIELD_PROBED(skb, encapsulation) || network >= tail)
+	if (inner <= network || inner >= tail)
 		head = 0;
-	emit_memory(token, DETAIL_TUNNEL, head ? head + network : 0, tail - network, TUNNEL_BYTES);
+	emit_memory(token, DETAIL_TUNNEL, head ? head + inner : 0, tail - inner, TUNNEL_BYTES);
 }
 
 /*
