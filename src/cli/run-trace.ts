@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream';
-import type { PacketFilter } from '../collector/packet-filter.ts';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
@@ -7,6 +6,8 @@ import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import { createIntake } from './intake.ts';
+import type { ChosenTrace } from './filtered-trace.ts';
+import { openOutputFile } from './output-file.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -63,14 +64,16 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
-/** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
+/** Runs `skbspan trace` over the packets that the filter chooses, `target` being its standard output; resolves with the exit code. */
 export async function runTrace(
   options: TraceOptions,
-  filter: PacketFilter,
+  { filter, details }: ChosenTrace,
   target: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
   const stop = createStopRequest();
-  const stdout = createStandardOutput(target, {
+  const file =
+    options.outputFile === undefined ? undefined : await openOutputFile(options.outputFile);
+  const stdout = createStandardOutput(file ?? target, {
     limitLines: options.limitLines,
     onEnd: stop.request,
   });
@@ -86,6 +89,8 @@ export async function runTrace(
         modules: options.modules,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
+        details,
+        innerFunctions: options.detail.innerFunctions,
         ringBytes: options.ringBytes,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
@@ -110,6 +115,7 @@ export async function runTrace(
     return 0;
   } finally {
     clearTimeout(timer);
+    await file?.finish();
     stop.dispose();
   }
 }
