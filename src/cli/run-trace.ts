@@ -3,6 +3,7 @@ import type { PacketFilter } from '../collector/packet-filter.ts';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
+import type { Metrics } from '../exporters/metrics/metrics.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
@@ -63,12 +64,25 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
+/** What is pushed at the end may take so long. */
+const metricsCloseMs = 2_000;
+
+/** Before anything else is opened: a port that is taken is said at once. */
+async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | undefined> {
+  if (metrics === undefined) return undefined;
+  const { openMetrics } = await import('../exporters/metrics/metrics.ts');
+  const { listen, push } = metrics;
+  const to = push && otlp !== undefined ? { endpoint: otlp.endpoint } : undefined;
+  return openMetrics({ listen, otlp: to, version: readVersion() });
+}
+
 /** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
 export async function runTrace(
   options: TraceOptions,
   filter: PacketFilter,
   target: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
+  const metrics = await openMetrics(options);
   const stop = createStopRequest();
   const stdout = createStandardOutput(target, {
     limitLines: options.limitLines,
@@ -79,7 +93,7 @@ export async function runTrace(
     const result = await runSession({
       stop,
       exporters: await chooseExporters(options, stdout),
-      intake: createIntake(options.intake),
+      intake: createIntake(options.intake, metrics?.observe),
       tracing: {
         backend: options.backend,
         functions: options.functions,
@@ -90,7 +104,8 @@ export async function runTrace(
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
       },
-      onReady: async (tracing) => {
+      onReady: async (tracing, state) => {
+        metrics?.setSource(state);
         const until =
           options.durationMs === undefined
             ? 'Ctrl-C ends it'
@@ -110,6 +125,7 @@ export async function runTrace(
     return 0;
   } finally {
     clearTimeout(timer);
+    await metrics?.close(metricsCloseMs);
     stop.dispose();
   }
 }

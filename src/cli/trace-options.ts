@@ -11,11 +11,13 @@ import {
 } from './filter-options.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
+import { type MetricsFlags, type MetricsOutput, parseMetricsOptions } from './metrics-options.ts';
 import { parseOtlpOptions, type OtlpFlags, type OtlpOutput } from './otlp-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags, IntakeFlags {
+export interface TraceFlags
+  extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags, IntakeFlags, MetricsFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly kmods?: string;
@@ -55,6 +57,7 @@ export interface TraceOptions {
   readonly limitLines: number | undefined;
   readonly otlp: OtlpOutput | undefined;
   readonly intake: IntakeOptions;
+  readonly metrics: MetricsOutput | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
@@ -200,6 +203,7 @@ export function parseTraceOptions(
 
   const otlp = parseOtlpOptions(flags, problems);
   const intake = parseIntakeOptions(flags, problems);
+  const metrics = parseMetricsOptions(flags, flags.otlp !== undefined, problems);
 
   const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
   if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
@@ -250,6 +254,7 @@ export function parseTraceOptions(
     limitLines,
     otlp,
     intake,
+    metrics,
     jsonFile,
     pcapng,
     kafka,

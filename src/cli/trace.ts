@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
 import { addIntakeOptions } from './intake-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addMetricsOptions } from './metrics-options.ts';
 import { addOtlpOptions } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseFilteredTrace } from './filtered-trace.ts';
@@ -43,7 +44,9 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))))
+  addPcapngOptions(
+    addKafkaOptions(addMetricsOptions(addOtlpOptions(addIntakeOptions(traceCommand(program))))),
+  )
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()

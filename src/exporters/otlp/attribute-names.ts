@@ -88,3 +88,9 @@ export const own = {
   tracepoint: 'skbspan.tracepoint',
   vlan: 'skbspan.vlan.id',
 } as const;
+
+/** Attributes of metrics only; docs/metrics.md. */
+export const ofMetrics = {
+  exporter: 'skbspan.exporter',
+  lossCause: 'skbspan.loss.cause',
+} as const;
