@@ -9,6 +9,7 @@ import {
   isOption,
   parseFilterOptions,
 } from './filter-options.ts';
+import { createOptionCheck } from './option-check.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
 import { type MetricsFlags, type MetricsOutput, parseMetricsOptions } from './metrics-options.ts';
@@ -148,17 +149,7 @@ export function parseTraceOptions(
   const filter = parseFilterOptions(flags, unknown.length > 0 ? [] : words, problems);
   check(filter, problems);
 
-  const checked = <T>(
-    option: string,
-    text: string | undefined,
-    parse: (text: string) => T | undefined,
-    want: string,
-  ): T | undefined => {
-    if (text === undefined) return undefined;
-    const value = parse(text);
-    if (value === undefined) problems.push(`${option}: want ${want}, not '${text}'`);
-    return value;
-  };
+  const checked = createOptionCheck(problems);
 
   const timestamp = checked(
     '--timestamp',

@@ -1,30 +1,36 @@
-/** Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. */
+/**
+ * Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. What a record of an
+ * older version does not have is empty; what is derived from the rest (story.ts) is derived anew.
+ */
 import type {
   Call,
   CodeLocation,
   Device,
   Flow,
-  Life,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
   list,
+  listIf,
   NotOurs,
   number,
   numberOr,
   object,
   optional,
   text,
+  textIf,
   textOr,
   word,
   type Fields,
 } from './record-fields.ts';
+import { readConntrack, readRule, readSocket } from './read-surroundings.ts';
 
 const readFlow = (fields: Fields): Flow => ({
   network: word(fields, 'network', ['ipv4', 'ipv6', 'arp', 'other']),
@@ -43,6 +49,7 @@ const readDevice = (fields: Fields): Device => ({
   ifindex: number(fields, 'ifindex'),
   name: text(fields, 'name'),
   mtu: number(fields, 'mtu'),
+  kind: textIf(fields, 'kind'),
 });
 
 const readTask = (fields: Fields): Task => ({
@@ -50,6 +57,8 @@ const readTask = (fields: Fields): Task => ({
   tgid: number(fields, 'tgid'),
   comm: text(fields, 'comm'),
   cgroup: big(fields, 'cgroup'),
+  containerId: textIf(fields, 'container_id'),
+  podUid: textIf(fields, 'pod_uid'),
 });
 
 const place = (fields: Fields): { readonly life: number; readonly call: number } => ({
@@ -116,9 +125,10 @@ const readEnd = (fields: Fields): LifeEnd => ({
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
   location: optional(fields, 'location', readLocation),
+  rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
-const readLife = (fields: Fields): Life => ({
+const readLife = (fields: Fields): BareLife => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
   parent: optional(fields, 'parent', (parent) => ({
@@ -129,6 +139,8 @@ const readLife = (fields: Fields): Life => ({
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
   end: optional(fields, 'end', readEnd),
+  sockets: listIf(fields, 'sockets', readSocket),
+  conntracks: listIf(fields, 'conntracks', readConntrack),
 });
 
 function readLoss(fields: Fields): PathLoss {
@@ -164,7 +176,7 @@ export function readPath(json: string): PacketPath {
   }
   const lives = list(fields, 'lives', readLife);
   if (lives.length === 0) throw new NotOurs('it has no lives');
-  return {
+  return withStory({
     id: number(fields, 'id'),
     traceId: text(fields, 'trace_id'),
     startTimeNs: big(fields, 'start_time_ns'),
@@ -174,5 +186,5 @@ export function readPath(json: string): PacketPath {
     losses: list(fields, 'losses', readLoss),
     flow: optional(fields, 'flow', readFlow),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
-  };
+  });
 }
