@@ -56,7 +56,7 @@ const total = (losses: ReadonlyMap<LossCause, number>): number =>
   [...losses.values()].reduce((sum, count) => sum + count, 0);
 
 const spansOf = (path: PacketPath): number =>
-  path.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0);
+  path.lives.reduce((sum, life) => sum + 1 + life.calls.length + life.waits.length, 0);
 
 /** How many of the paths Jaeger has, all of each. */
 async function countWhole(jaeger: Jaeger, paths: readonly PacketPath[]): Promise<number> {

@@ -104,6 +104,13 @@ export function toMetricData(
         value,
       })),
     ),
+    histogram(
+      'skbspan.wait.duration',
+      [...metrics.waits].map(([place, value]) => ({
+        attributes: { [own.waitPlace]: place },
+        value,
+      })),
+    ),
     sum(
       'skbspan.drops',
       [...metrics.drops.values()].map(({ reason, func, count }) => ({

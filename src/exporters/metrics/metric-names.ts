@@ -20,6 +20,10 @@ export const metricNames = {
     description: 'Time in a kernel function, with what it called.',
     unit: 's',
   },
+  'skbspan.wait.duration': {
+    description: 'Time in a queue, by place.',
+    unit: 's',
+  },
   'skbspan.drops': {
     description: 'Packets, clones included, that the kernel dropped.',
     unit: '{packet}',

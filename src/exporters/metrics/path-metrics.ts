@@ -11,6 +11,8 @@ export interface PathMetrics {
   readonly drops: ReadonlyMap<string, DropSeries>;
   /** By function; those beyond the bound together under `overflow`. */
   readonly calls: ReadonlyMap<string, DurationHistogram>;
+  /** By place. */
+  readonly waits: ReadonlyMap<string, DurationHistogram>;
 }
 
 export interface PacketSeries {
@@ -46,6 +48,7 @@ export function createPathMetrics(): PathMetrics {
   const packets = new Map<string, PacketSeries>();
   const drops = new Map<string, DropSeries>();
   const calls = new Map<string, DurationHistogram>();
+  const waits = new Map<string, DurationHistogram>();
 
   function observePath(path: PacketPath): void {
     const transport = path.flow?.transport ?? 'unknown';
@@ -66,6 +69,8 @@ export function createPathMetrics(): PathMetrics {
         if (kind !== 'function' || durationNs === undefined || timing !== 'exit') continue;
         seriesOf(calls, func, createDurationHistogram).record(durationNs);
       }
+      for (const { place, durationNs } of life.waits)
+        seriesOf(waits, place, createDurationHistogram).record(durationNs);
       if (life.end?.how !== 'dropped') continue;
       const reason = life.end.reason ?? 'unknown';
       const func = life.end.location?.func ?? '';
@@ -81,6 +86,7 @@ export function createPathMetrics(): PathMetrics {
     packets,
     drops,
     calls,
+    waits,
     observe(paths) {
       for (const path of paths) observePath(path);
     },

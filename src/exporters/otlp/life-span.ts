@@ -72,12 +72,15 @@ function linksOf({ lives, selection }: PathPlan, { parent }: Life): SpanLink[] {
   return [{ context, attributes: { [own.operation]: parent.operation } }];
 }
 
-/** Headers that were rewritten on the way (NAT, encapsulation). */
+/** Headers that were rewritten on the way (NAT), put around the packet or taken off. */
 function headerChanges(life: Life): NonNullable<SpanParts['events']> {
-  return life.packets.slice(1).flatMap(({ flow, offsetNs }) => {
-    if (flow === undefined) return [];
-    const attributes: Attributes = {};
-    setFlow(attributes, flow);
-    return [{ name: 'headers changed', offsetNs, attributes }];
+  return life.changes.map(({ kind, after, tunnel, offsetNs }) => {
+    const attributes: Attributes = { [own.change]: kind };
+    setFlow(attributes, after);
+    if (tunnel !== undefined) {
+      attributes[own.tunnelKind] = tunnel.kind;
+      if (tunnel.id !== undefined) attributes[own.tunnelId] = tunnel.id;
+    }
+    return { name: 'headers changed', offsetNs, attributes };
   });
 }

@@ -19,6 +19,7 @@ import { planLives, type LifePlan } from './life-plan.ts';
 import { describeLife } from './life-span.ts';
 import { selectSpans, type LeftOut, type Selection, type SpanDetail } from './select-calls.ts';
 import { LEFT_OUT } from './span-ids.ts';
+import { describeWaits } from './wait-spans.ts';
 import { toEpoch, type Epoch, type SpanParts } from './span-parts.ts';
 
 export interface SpanOptions {
@@ -46,7 +47,10 @@ export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts
   const { clones, detail = 'calls', maxSpans = Infinity } = options;
   const epoch = toEpoch(path.startTimeNs);
   const lives = planLives(path, clones, epoch);
-  const count = path.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0);
+  const count = path.lives.reduce(
+    (sum, life) => sum + 1 + life.calls.length + life.waits.length,
+    0,
+  );
   const isWhole = detail === 'calls' && count <= maxSpans;
   const selection = isWhole ? undefined : selectSpans(lives, detail, maxSpans);
   const plan = { path, lives, epoch, options, selection };
@@ -55,6 +59,7 @@ export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts
     if (selection?.lives[life.index] === false) continue;
     spans.push(describeLife(plan, life));
     describeCalls(plan, life, spans);
+    describeWaits(plan, life, spans);
   }
   for (const left of selection?.leftOut ?? []) spans.push(describeLeftOut(plan, left));
   return spans;

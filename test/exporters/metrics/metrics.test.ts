@@ -77,14 +77,14 @@ test('Prometheus gets packets, drops, durations, losses and queues', async (t) =
     value(`skbspan_packets_total{network_transport="icmp",network_io_direction="${direction}"}`),
     String(alike.length),
   );
-  assert.equal(value('skbspan_call_duration_seconds_count{code_function_name="icmp_echo"}'), '2');
+  assert.equal(value('skbspan_call_duration_count{code_function_name="icmp_echo"}'), '2');
   assert.equal(value('skbspan_losses_total{skbspan_loss_cause="ring_full"}'), '7');
   assert.equal(value('skbspan_losses_total{skbspan_loss_cause="export_queue"}'), '0');
   assert.equal(value('skbspan_events_total{}'), '1234');
   assert.equal(value('skbspan_packets_left_out_total{}'), '3');
   assert.equal(value('skbspan_export_queue_size{skbspan_exporter="otlp"}'), '12');
   const echo = pingPath().lives[0]?.calls.find(({ func }) => func === 'icmp_echo');
-  const sum = Number(value('skbspan_call_duration_seconds_sum{code_function_name="icmp_echo"}'));
+  const sum = Number(value('skbspan_call_duration_sum{code_function_name="icmp_echo"}'));
   assert.ok(Math.abs(sum - (2 * (echo?.durationNs ?? 0)) / 1e9) < 1e-12, `${sum}`);
 });
 
