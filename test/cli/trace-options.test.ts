@@ -9,6 +9,7 @@ const otlpDefaults = {
   clones: 'same_trace',
   detail: 'calls',
   maxSpans: 2000,
+  join: 'link',
 } as const;
 
 const defaults = {
@@ -53,7 +54,13 @@ test('each option is read', () => {
     [{ traceId: 'content' }, { intake: { keep: undefined, traceId: 'content' } }],
     [{ otlp: true }, { otlp: { ...otlpDefaults, endpoint: undefined } }],
     [
-      { otlp: true, spanDetail: 'milestones', otlpClones: 'own_trace', otlpMaxSpans: '500' },
+      {
+        otlp: true,
+        spanDetail: 'milestones',
+        otlpClones: 'own_trace',
+        otlpMaxSpans: '500',
+        otlpJoin: 'child',
+      },
       {
         otlp: {
           endpoint: undefined,
@@ -61,6 +68,7 @@ test('each option is read', () => {
           clones: 'own_trace',
           detail: 'milestones',
           maxSpans: 500,
+          join: 'child',
         },
       },
     ],

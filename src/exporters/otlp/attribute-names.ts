@@ -73,6 +73,7 @@ export const own = {
   gsoSize: 'skbspan.gso.size',
   ifindex: 'skbspan.ifindex',
   incomplete: 'skbspan.incomplete',
+  linkSource: 'skbspan.link.source',
   leftOut: 'skbspan.left_out',
   len: 'skbspan.len',
   life: 'skbspan.life',
