@@ -3,6 +3,7 @@ import { backendNames } from '../collector/backend.ts';
 import { addIntakeOptions } from './intake-options.ts';
 import { addDetailOptions } from './detail-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addMetricsOptions } from './metrics-options.ts';
 import { addOtlpOptions } from './otlp-options.ts';
 import { addOutputFileOptions } from './output-file-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
@@ -46,7 +47,7 @@ export function addTraceCommand(
   run: (command: Promise<number>) => Promise<void>,
 ): void {
   const outputs = addPcapngOptions(
-    addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))),
+    addKafkaOptions(addMetricsOptions(addOtlpOptions(addIntakeOptions(traceCommand(program))))),
   );
   addOutputFileOptions(addDetailOptions(outputs))
     .addHelpText('after', examples)
