@@ -9,6 +9,7 @@ import {
   freeHow,
 } from '../event/layout.ts';
 import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
+import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
@@ -36,7 +37,7 @@ export function buildLife(
   draft: LifeDraft,
   parent: Life['parent'],
   surroundings: LifeSurroundings,
-): Life {
+): BareLife {
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
   const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
@@ -48,6 +49,8 @@ export function buildLife(
     calls: buildCalls(draft, packets, end, surroundings),
     packets,
     end,
+    sockets: [],
+    conntracks: [],
   };
 }
 
@@ -119,8 +122,9 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
       reasonCode: isTold ? code : undefined,
       location,
+      rule: undefined,
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';
-  return { offsetNs, how, reason: undefined, reasonCode: undefined, location };
+  return { offsetNs, how, reason: undefined, reasonCode: undefined, location, rule: undefined };
 }

@@ -2,7 +2,7 @@
 import type { CallDetail, MapAccess, MetadataValue, StructValue } from '../event/call-detail.ts';
 import { detail as part, detailEvent, detailMap } from '../event/layout.ts';
 import type { Call, CodeLocation } from '../event/packet-path.ts';
-import { parseFlow } from './packet-headers.ts';
+import { parseFlow } from '../event/packet-headers.ts';
 import { partOf } from './path-records.ts';
 
 export interface DetailReader {

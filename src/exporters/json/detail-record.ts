@@ -1,21 +1,7 @@
 /** The JSON form of what was asked to be told of a call besides (docs/json.md, `detail`). */
 import type { CallDetail, MapAccess } from '../../event/call-detail.ts';
-import type { CodeLocation, Flow } from '../../event/packet-path.ts';
-import { hex, type Fields, type Json } from './fields.ts';
-
-export const flowFields = (flow: Flow | undefined): Json =>
-  flow === undefined
-    ? null
-    : {
-        network: flow.network,
-        transport: flow.transport,
-        source_address: flow.sourceAddress,
-        source_port: flow.sourcePort ?? null,
-        destination_address: flow.destinationAddress,
-        destination_port: flow.destinationPort ?? null,
-        tcp_flags: flow.tcpFlags ?? null,
-        detail: flow.detail,
-      };
+import type { CodeLocation } from '../../event/packet-path.ts';
+import { flowFields, hex, type Fields, type Json } from './values.ts';
 
 export const locationFields = (location: CodeLocation | undefined): Json =>
   location === undefined

@@ -5,17 +5,23 @@
  */
 import type {
   Call,
-  Device,
   Life,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
-  Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
-import { detailFields, flowFields, locationFields } from './detail-record.ts';
-import { hex, type Fields, type Json } from './fields.ts';
+import { detailFields, locationFields } from './detail-record.ts';
+import {
+  changeFields,
+  conntrackFields,
+  crossingFields,
+  outcomeFields,
+  socketFields,
+  waitFields,
+} from './story-records.ts';
+import { deviceFields, flowFields, hex, taskFields, type Fields, type Json } from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
@@ -26,21 +32,6 @@ export function isoTime(epochNs: bigint): string {
   const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }
-
-const deviceFields = (device: Device): Fields => ({
-  netns: device.netns,
-  netns_name: device.netnsName,
-  ifindex: device.ifindex,
-  name: device.name,
-  mtu: device.mtu,
-});
-
-const taskFields = (task: Task): Fields => ({
-  tid: task.tid,
-  tgid: task.tgid,
-  comm: task.comm,
-  cgroup: task.cgroup.toString(),
-});
 
 const callFields = (call: Call): Fields => ({
   func: call.func,
@@ -94,19 +85,25 @@ const endFields = (end: LifeEnd | undefined): Json =>
         reason: end.reason ?? null,
         reason_code: end.reasonCode ?? null,
         location: locationFields(end.location),
+        rule: end.rule === undefined ? null : { ...end.rule },
       };
 
-const lifeFields = ({ id, skb, parent, offsetNs, calls, packets, end }: Life): Fields => ({
-  id,
-  skb: hex(skb),
+const lifeFields = (life: Life): Fields => ({
+  id: life.id,
+  skb: hex(life.skb),
   parent:
-    parent === undefined
+    life.parent === undefined
       ? null
-      : { life: parent.life, call: parent.call, operation: parent.operation },
-  offset_ns: offsetNs,
-  end: endFields(end),
-  calls: calls.map(callFields),
-  packets: packets.map(sightFields),
+      : { life: life.parent.life, call: life.parent.call, operation: life.parent.operation },
+  offset_ns: life.offsetNs,
+  end: endFields(life.end),
+  calls: life.calls.map(callFields),
+  packets: life.packets.map(sightFields),
+  sockets: life.sockets.map(socketFields),
+  conntracks: life.conntracks.map(conntrackFields),
+  waits: life.waits.map(waitFields),
+  crossings: life.crossings.map(crossingFields),
+  changes: life.changes.map(changeFields),
 });
 
 const lossFields = (loss: PathLoss): Fields => ({
@@ -129,6 +126,7 @@ export const pathRecord = (path: PacketPath): Fields => ({
   losses: path.losses.map(lossFields),
   flow: flowFields(path.flow),
   lives: path.lives.map(lifeFields),
+  outcome: outcomeFields(path.outcome),
 });
 
 /** What the run counted: the last line. */
@@ -139,6 +137,7 @@ export const summaryRecord = (statistics: Statistics): Fields => ({
   paths: statistics.paths,
   drops: Object.fromEntries(statistics.drops),
   losses: Object.fromEntries(statistics.losses),
+  ...(statistics.leftOut === undefined ? {} : { left_out: statistics.leftOut }),
 });
 
 /**

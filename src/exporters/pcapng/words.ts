@@ -54,6 +54,8 @@ export const commentKind = {
   path: 'path',
   loss: 'loss',
   life: 'life',
+  socket: 'socket',
+  conntrack: 'conntrack',
   call: 'call',
   packet: 'packet',
   end: 'end',
