@@ -15,6 +15,7 @@ const shutdownMs = 120_000;
 
 export interface ConvertOptions extends OutputOptions {
   readonly limitLines: number | undefined;
+  readonly parquetFile?: string | undefined;
 }
 
 /** Files, or a topic. */
@@ -57,8 +58,13 @@ async function pump(
     limitLines: options.limitLines,
     onEnd: stop.request,
   });
+  const exporters = await chooseExporters(options, stdout);
+  if (options.parquetFile !== undefined) {
+    const { createParquetExporter } = await import('../exporters/parquet/parquet-exporter.ts');
+    exporters.push(createParquetExporter(options.parquetFile));
+  }
   const pipeline = createPipeline({
-    exporters: await chooseExporters(options, stdout),
+    exporters,
     deadlineMs: deliverMs,
     lossless: true,
     onNotice: say,

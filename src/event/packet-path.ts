@@ -34,6 +34,15 @@ export interface PacketPath {
   readonly flow: Flow | undefined;
   /** transmit: it was made on this host; receive: it came in by a device; unknown. As seen at the path's start. */
   readonly direction: 'transmit' | 'receive' | 'unknown';
+  /** Whose path it is, if it was read from records of several hosts; left out: this host's. */
+  readonly origin?: Origin;
+}
+
+/** A host, and which of its boots: life ids, skb addresses and clocks mean something within one of them only. */
+export interface Origin {
+  readonly host: string;
+  /** Empty: unknown. */
+  readonly bootId: string;
 }
 
 export type PathLoss =

@@ -9,6 +9,7 @@ import {
   ATTR_CPU_LOGICAL_NUMBER,
   ATTR_DESTINATION_ADDRESS,
   ATTR_DESTINATION_PORT,
+  ATTR_HOST_NAME,
   ATTR_NETWORK_INTERFACE_NAME,
   ATTR_NETWORK_IO_DIRECTION,
   ATTR_PROCESS_EXECUTABLE_NAME,
@@ -75,6 +76,7 @@ export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: num
 /** What only the root span says: the path as a whole. */
 export function setPath(to: Attributes, path: PacketPath): void {
   if (path.direction !== 'unknown') to[ATTR_NETWORK_IO_DIRECTION] = path.direction;
+  if (path.origin !== undefined) to[ATTR_HOST_NAME] = path.origin.host;
   to[own.ending] = path.ending;
   to[own.lives] = path.lives.length;
   to[own.calls] = path.lives.reduce((sum, life) => sum + life.calls.length, 0);

@@ -82,7 +82,8 @@ for (const version of [newestKafka, olderKafka]) {
           }),
         );
         assert.equal(records.length, paths.length);
-        for (const path of paths) assert.deepEqual(back.get(path.traceId), path);
+        const origin = { host: 'node-a', bootId: 'b00t' };
+        for (const path of paths) assert.deepEqual(back.get(path.traceId), { ...path, origin });
       });
 
       test(`${client}: both directions of a flow meet`, async () => {
