@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream';
-import type { PacketFilter } from '../collector/packet-filter.ts';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
@@ -8,6 +7,8 @@ import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import { createIntake } from './intake.ts';
+import type { ChosenTrace } from './filtered-trace.ts';
+import { openOutputFile } from './output-file.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -67,7 +68,7 @@ export function describeProbes({ probes }: Tracing): string {
 /** What is pushed at the end may take so long. */
 const metricsCloseMs = 2_000;
 
-/** Before anything else is opened: a port that is taken is said at once. */
+/** Before anything is attached: a port that is taken is said at once. */
 async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | undefined> {
   if (metrics === undefined) return undefined;
   const { openMetrics } = await import('../exporters/metrics/metrics.ts');
@@ -76,18 +77,20 @@ async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | u
   return openMetrics({ listen, otlp: to, version: readVersion() });
 }
 
-/** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
+/** Runs `skbspan trace` over the packets that the filter chooses, `target` being its standard output; resolves with the exit code. */
 export async function runTrace(
   options: TraceOptions,
-  filter: PacketFilter,
+  { filter, details }: ChosenTrace,
   target: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
-  const metrics = await openMetrics(options);
   const stop = createStopRequest();
-  const stdout = createStandardOutput(target, {
+  const file =
+    options.outputFile === undefined ? undefined : await openOutputFile(options.outputFile);
+  const stdout = createStandardOutput(file ?? target, {
     limitLines: options.limitLines,
     onEnd: stop.request,
   });
+  const metrics = await openMetrics(options);
   let timer: NodeJS.Timeout | undefined;
   try {
     const result = await runSession({
@@ -100,6 +103,8 @@ export async function runTrace(
         modules: options.modules,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
+        details,
+        innerFunctions: options.detail.innerFunctions,
         ringBytes: options.ringBytes,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
@@ -126,6 +131,7 @@ export async function runTrace(
   } finally {
     clearTimeout(timer);
     await metrics?.close(metricsCloseMs);
+    await file?.finish();
     stop.dispose();
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { parseDetailOptions } from '../../src/cli/detail-options.ts';
 import { parseFilterOptions } from '../../src/cli/filter-options.ts';
 import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.ts';
 import { SkbspanError } from '../../src/errors.ts';
@@ -19,6 +20,8 @@ const defaults = {
   modules: undefined,
   netns: undefined,
   filter: parseFilterOptions({}, [], []),
+  detail: parseDetailOptions({}, []),
+  outputFile: undefined,
   limitLines: undefined,
   otlp: undefined,
   intake: { keep: undefined, traceId: 'random' },
@@ -90,6 +93,32 @@ test('each option is read', () => {
     [{ snaplen: '0' }, { snaplenBytes: 0 }],
     [{ snaplen: '65535' }, { snaplenBytes: 65_535 }],
     [{ color: false }, { color: false }],
+    [
+      { outputSkbMetadata: 'skb->len, skb->hash', outputStack: true },
+      {
+        detail: {
+          ...parseDetailOptions({}, []),
+          stack: true,
+          metadata: ['skb->len', 'skb->hash'],
+        },
+      },
+    ],
+    [
+      { filterNonSkbFuncs: 'fib_lookup' },
+      { detail: { ...parseDetailOptions({}, []), innerFunctions: ['fib_lookup'] } },
+    ],
+    [
+      { outputFile: 'x', outputFileMaxSize: '5', outputFileMaxAge: '2', outputFileCompress: true },
+      {
+        outputFile: {
+          path: 'x',
+          maxBytes: 5_000_000,
+          maxBackups: undefined,
+          maxAgeMs: 2 * 24 * 3600 * 1000,
+          compress: true,
+        },
+      },
+    ],
     [{ kprobeExits: true }, { exits: true }],
     [
       { kprobeExits: true, backend: 'kprobe' },
@@ -131,6 +160,13 @@ test('each mistake is refused and named', () => {
     [{ ringMb: '2048' }, /--ring-mb/],
     [{ snaplen: '65536' }, /--snaplen/],
     [{ snaplen: '-1' }, /--snaplen/],
+    [{ outputSkbMetadata: 'skb->len,' }, /--output-skb-metadata: want one to 4 expressions/],
+    [{ outputSkbMetadata: '1,2,3,4,5' }, /--output-skb-metadata: want one to 4 expressions/],
+    [{ filterNonSkbFuncs: 'a b' }, /--filter-non-skb-funcs: want names/],
+    [{ outputFile: '' }, /--output-file: the value is empty/],
+    [{ outputFileMaxAge: '1' }, /--output-file-max-age needs --output-file/],
+    [{ outputFile: 'x', outputFileMaxSize: '0' }, /--output-file-max-size: want a number/],
+    [{ outputFile: 'x', pcapng: '-' }, /--output-file takes lines/],
     [{ kprobeExits: true, backend: 'tracepoint' }, /--kprobe-exits is for the backend kprobe/],
   ];
   for (const [flags, want] of table) {
@@ -160,7 +196,7 @@ test('all mistakes come in one message', () => {
 test('words are the pcap filter; after an unknown option nobody can say which', () => {
   assert.equal(parseTraceOptions({}, ['tcp', 'port', '80']).filter.packet, 'tcp port 80');
   const asked: (string | undefined)[] = [];
-  const check = ({ packet }: { packet: string | undefined }): void => {
+  const check = ({ filter: { packet } }: { filter: { packet: string | undefined } }): void => {
     asked.push(packet);
   };
   assert.throws(() => parseTraceOptions({}, ['--wrong', 'icmp'], { check }), {
