@@ -6,7 +6,6 @@ import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import type { ChosenTrace } from './filtered-trace.ts';
-import { openOutputFile } from './output-file.ts';
 import { createIntake } from './intake.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
@@ -72,7 +71,8 @@ export async function runTrace(
 ): Promise<number> {
   const stop = createStopRequest();
   const file =
-    options.outputFile === undefined ? undefined : await openOutputFile(options.outputFile);
+    options.outputFile &&
+    (await (await import('./output-file.ts')).openOutputFile(options.outputFile));
   const stdout = createStandardOutput(file ?? target, {
     limitLines: options.limitLines,
     onEnd: stop.request,
