@@ -10,7 +10,7 @@
 #ifndef SKBSPAN_TRACEPOINT_H
 #define SKBSPAN_TRACEPOINT_H
 
-#include "track.h"
+#include "frame.h"
 #include "tracepoints.h"
 
 /* The alive life at this address is of an earlier packet: see above. */
@@ -39,7 +39,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
-	follow(&probe);
+	follow_frames(&probe);
 }
 
 static __always_inline void on_consumed(u64 skb, u64 location)

@@ -60,7 +60,11 @@ export async function chooseExporters(
 /** `26 probes (3 refused)`. */
 export function describeProbes({ probes }: Tracing): string {
   const refused = probes.refused.length;
-  return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
+  const programs =
+    probes.programs === 0
+      ? ''
+      : ` and ${probes.programs} tc or XDP program${probes.programs === 1 ? '' : 's'}`;
+  return `${probes.attached} probes${programs}${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
 /** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
@@ -88,6 +92,7 @@ export async function runTrace(
         ringBytes: options.ringBytes,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
+        programs: options.programs,
       },
       onReady: async (tracing) => {
         const until =

@@ -19,7 +19,7 @@ const deliverMs = 60_000;
 const shutdownMs = 5_000;
 
 export interface SessionOptions {
-  readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onError'>;
+  readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onNotice' | 'onError'>;
   readonly exporters: readonly Exporter[];
   readonly stop: StopRequest;
   /** Paths to hand to the exporters; default: all. */
@@ -75,6 +75,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
         progress.update(step);
       },
       onPaths: (paths) => pipeline.push(keep === undefined ? paths : paths.filter(keep)),
+      onNotice: say,
       onError: (error) => {
         broken ??= error;
         stop.request('broken');

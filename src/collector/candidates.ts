@@ -19,7 +19,7 @@ import {
   parseFunctionList,
   readAttachableFunctions,
 } from '../kernel/tracefs.ts';
-import { allocators } from './roles.ts';
+import { allocators, frameReturns } from './roles.ts';
 
 /** A kernel function that can be probed. */
 export interface Candidate {
@@ -28,7 +28,7 @@ export interface Candidate {
   readonly module: string | undefined;
   /** undefined: the kernel is to look the name up. */
   readonly address: bigint | undefined;
-  /** 1..5; 0: it takes none (an allocator). */
+  /** 1..5; 0: it takes none (an allocator, or about XDP frames). */
   readonly skbArg: number;
   readonly sockArg: number;
 }
@@ -83,7 +83,8 @@ function wantedFunctions(modules: readonly string[]): readonly Wanted[] {
     const key = `${one.module ?? ''}:${one.name}`;
     if (!wanted.has(key)) wanted.set(key, one);
   };
-  for (const name of allocators) add({ name, module: undefined, skbArg: 0, sockArg: 0 });
+  for (const name of [...allocators, ...frameReturns])
+    add({ name, module: undefined, skbArg: 0, sockArg: 0 });
   for (const found of skbFunctions(vmlinux())) add({ ...found, module: undefined });
   for (const module of modules) {
     const btf = loadModuleBtf(module);

@@ -49,6 +49,7 @@ export const dropEvent = {
   location: 32,
   skb: 40,
   reason: 48,
+  verdict: 52,
 } as const;
 
 export const packetEvent = {
@@ -111,12 +112,13 @@ export const config = {
 } as const;
 
 export const control = {
-  size: 48,
+  size: 56,
   trampolines: 0,
   pageOffset: 24,
   vmemmap: 32,
   pageBytes: 40,
-  recording: 44,
+  frames: 44,
+  recording: 48,
 } as const;
 
 export const eventKind = {
@@ -162,6 +164,7 @@ export const probeRole = {
   clone: 4,
   copy: 5,
   alloc: 6,
+  frameReturn: 16,
 } as const;
 
 export const tracepointId = {

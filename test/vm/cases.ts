@@ -8,6 +8,7 @@ import { netns } from './scenarios/netns.ts';
 import { oracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
+import { tc, xdp } from './scenarios/programs.ts';
 import { tcp } from './scenarios/tcp.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
@@ -21,6 +22,7 @@ export interface Case {
 }
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
+const programs = [tc, xdp];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
 const FEW_FUNCTIONS =
@@ -42,16 +44,16 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, filter]),
+  ...withBackend('kprobe-session', [...all, filter, ...programs]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
-  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
+  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, ...programs]),
 ];
 
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
-    ...withBackend('kprobe', [filter], FEW_FUNCTIONS),
+    ...withBackend('kprobe', [filter, ...programs], FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,

@@ -79,6 +79,7 @@ const callFields = (call: Call): Fields => ({
   protocol: call.protocol,
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
+  verdict: call.verdict ?? null,
 });
 
 const sightFields = (sight: PacketSight): Fields => ({
@@ -122,6 +123,7 @@ const endFields = (end: LifeEnd | undefined): Json =>
         reason: end.reason ?? null,
         reason_code: end.reasonCode ?? null,
         location: locationFields(end.location),
+        program: end.program ?? null,
       };
 
 const lifeFields = ({ id, skb, parent, offsetNs, calls, packets, end }: Life): Fields => ({

@@ -12,6 +12,7 @@ export const own = {
   dropFunction: 'skbspan.drop.function',
   dropModule: 'skbspan.drop.module',
   dropOffset: 'skbspan.drop.offset',
+  dropProgram: 'skbspan.drop.program',
   dropReason: 'skbspan.drop.reason',
   dropReasonCode: 'skbspan.drop.reason_code',
   durationNs: 'skbspan.duration_ns',
@@ -33,6 +34,7 @@ export const own = {
   netnsInode: 'skbspan.netns.inode',
   netnsName: 'skbspan.netns.name',
   operation: 'skbspan.operation',
+  program: 'skbspan.program',
   returnValue: 'skbspan.return_value',
   seq: 'skbspan.seq',
   skb: 'skbspan.skb',
@@ -42,5 +44,6 @@ export const own = {
   timeScale: 'skbspan.time_scale',
   timing: 'skbspan.timing',
   tracepoint: 'skbspan.tracepoint',
+  verdict: 'skbspan.verdict',
   vlan: 'skbspan.vlan.id',
 } as const;

@@ -131,6 +131,7 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[ATTR_ERROR_TYPE] = reason;
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
+  if (end.program !== undefined) to[own.dropProgram] = end.program;
   if (location === undefined) return;
   to[own.dropAddress] = hex(location.address);
   if (location.func === '') return;
@@ -148,13 +149,16 @@ export function dropInWords(end: LifeEnd): string {
       : location.func === ''
         ? ` at ${hex(location.address)}`
         : ` in ${location.func}+0x${location.offset.toString(16)}`;
-  return `dropped: ${end.reason ?? 'unknown'}${where}`;
+  const who = end.program === undefined ? '' : ` by ${end.program}`;
+  return `dropped: ${end.reason ?? 'unknown'}${who}${where}`;
 }
 
 /** A call: the function, where it ran, what the skb looked like there. */
 export function setCall(to: Attributes, call: Call): void {
   if (call.kind === 'function') to[ATTR_CODE_FUNCTION_NAME] = call.func;
-  else to[own.tracepoint] = call.func;
+  else if (call.kind === 'tracepoint') to[own.tracepoint] = call.func;
+  else to[own.program] = call.func;
+  if (call.verdict !== undefined) to[own.verdict] = call.verdict;
   if (call.module !== undefined) to[own.module] = call.module;
   to[own.seq] = call.seq;
   to[own.depth] = call.depth;

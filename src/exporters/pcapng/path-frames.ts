@@ -14,6 +14,7 @@ import type { AddressName, FilePacket } from './file-section.ts';
 import { addressBytes } from './address-bytes.ts';
 import { isFilledIn } from './filled-in.ts';
 import { blankFrame, type Frame, frameOf } from './link-frame.ts';
+import { verdictsOf } from './packet-verdicts.ts';
 import { pathComments } from './path-comments.ts';
 
 const direction = { inbound: 1, outbound: 2 } as const;
@@ -178,6 +179,7 @@ export function pathFrames(
         packetId: path.id,
         queue: queueOf(path, sight),
         process: processOf(path),
+        ...verdictsOf(life.calls),
       },
     };
   });

@@ -47,7 +47,7 @@ function linesOf(life: Life): Line[] {
     offsetNs: call.offsetNs,
     life,
     call,
-    func: clean(call.func),
+    func: `${clean(call.func)}${call.verdict === undefined ? '' : `(${call.verdict})`}`,
   }));
   const call = life.calls.at(-1);
   if (life.end?.how === 'dropped' && call !== undefined) {

@@ -53,6 +53,8 @@ function createPlaceNotes(path: PacketPath): (call: Call) => string {
   };
 }
 
+const verdictText = ({ verdict }: Call): string => (verdict === undefined ? '' : ` → ${verdict}`);
+
 function rowParts(
   item: Item,
   note: (call: Call) => string,
@@ -62,7 +64,7 @@ function rowParts(
     case 'call': {
       const { call } = item;
       return {
-        label: functionName(call.func, call.module),
+        label: `${functionName(call.func, call.module)}${verdictText(call)}`,
         duration: durations[call.timing](call),
         note: note(call),
         tone: call.timing === 'unfinished' ? 'loss' : 'plain',

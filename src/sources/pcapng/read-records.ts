@@ -12,6 +12,7 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
+import { callKinds, verdictName } from '../../event/verdicts.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
 import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
@@ -84,7 +85,7 @@ export function createRecordReader(): RecordReader {
     call(words) {
       const func = words.text('func');
       const module = words.optionalText('module');
-      const kind = words.has('kind') ? words.name('kind', kinds) : 'function';
+      const kind = words.has('kind') ? words.name('kind', callKinds) : 'function';
       const durationNs = words.optionalNumber('dur');
       const timing = words.has('timing') ? words.name('timing', timings) : 'exit';
       const offsetNs = words.number('at');
@@ -120,6 +121,7 @@ export function createRecordReader(): RecordReader {
           mark,
           protocol,
           returnValue,
+          verdict: verdictName(kind, returnValue),
           packet,
         },
       };
@@ -171,7 +173,6 @@ export function createRecordReader(): RecordReader {
   };
 }
 
-const kinds = ['function', 'tracepoint'] as const;
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
 function readPair(words: Words, key: string): { life: number; call: number } {
@@ -226,11 +227,12 @@ export function readEnd(words: Words): { readonly life: number; readonly value: 
   const how = words.name('how', ['dropped', 'consumed', 'released', 'memory', 'reused']);
   const reason = words.optionalText('reason');
   const reasonCode = words.optionalNumber('code');
+  const program = words.optionalText('program');
   const location = readLocation(words);
   const offsetNs = words.number('at');
   return {
     life: words.number('life'),
-    value: { offsetNs, how, reason, reasonCode, location },
+    value: { offsetNs, how, reason, reasonCode, location, program },
   };
 }
 

@@ -97,6 +97,7 @@ test('so does what is rare: odd names, big numbers, headers in every place', () 
         reason: odd,
         reasonCode: 0xffff_ffff,
         location: { address: 0xffff_ffff_ffff_ffffn, func: odd, offset: 4095, module: odd },
+        program: undefined,
       },
     }),
     flow: undefined,

@@ -1,0 +1,28 @@
+/** The tc and XDP programs of the scenarios: compiled on the host, for the guests have no compiler. */
+import { execFileSync } from 'node:child_process';
+
+const source = new URL('programs.bpf.c', import.meta.url).pathname;
+/** From the project's folder, which is where scenarios run. */
+export const programsObject = 'build/test-programs.bpf.o';
+/** One of them without type information. */
+export const plainObject = 'build/test-plain.bpf.o';
+
+export function compilePrograms(): void {
+  const folder = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const flags = [
+    '-O2',
+    '-Wall',
+    '-Werror',
+    '-target',
+    'bpf',
+    '-idirafter',
+    `/usr/include/${folder}`,
+  ];
+  const output = (name: string): string => new URL(`../../${name}`, import.meta.url).pathname;
+  execFileSync('clang', [...flags, '-g', '-c', source, '-o', output(programsObject)]);
+  execFileSync('llvm-strip', ['-g', output(programsObject)]);
+  execFileSync('clang', [...flags, '-DPLAIN', '-c', source, '-o', output(plainObject)]);
+}
+
+/** Indices of the map `counted` in programs.bpf.c. */
+export const counted = { tcDrop: 0, tcRedirect: 1, xdpDrop: 2, xdpTx: 3, xdpRedirect: 4 } as const;
