@@ -152,7 +152,7 @@ export const loadTracingProgram = async (program: TracingProgram): Promise<numbe
     [16, Buffer.from('Dual BSD/GPL\0')],
   ] as const;
   try {
-    return await bpfAsync(`loading ${name}`, 'progLoad', attr, pointers);
+    return await bpfAsync('the kernel allows no program around it', 'progLoad', attr, pointers);
   } catch (error) {
     const reason = refusal(attr, pointers);
     if (reason === undefined || !(error instanceof SystemError)) throw error;

@@ -9,6 +9,7 @@ import { oracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
 import { tc, xdp } from './scenarios/programs.ts';
+import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { tcp } from './scenarios/tcp.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
@@ -22,7 +23,7 @@ export interface Case {
 }
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
-const programs = [tc, xdp];
+const programs = [tc, xdp, programFlood];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
 const FEW_FUNCTIONS =
@@ -44,7 +45,7 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, filter, ...programs]),
+  ...withBackend('kprobe-session', [...all, filter, ...programs, manyPrograms]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, ...programs]),
 ];

@@ -1,5 +1,6 @@
 /** The tc and XDP programs of the scenarios: compiled on the host, for the guests have no compiler. */
 import { execFileSync } from 'node:child_process';
+import type { Lab } from './lab.ts';
 
 const source = new URL('programs.bpf.c', import.meta.url).pathname;
 /** From the project's folder, which is where scenarios run. */
@@ -26,3 +27,17 @@ export function compilePrograms(): void {
 
 /** Indices of the map `counted` in programs.bpf.c. */
 export const counted = { tcDrop: 0, tcRedirect: 1, xdpDrop: 2, xdpTx: 3, xdpRedirect: 4 } as const;
+
+/** What the programs have counted themselves, all instances of the object added up. */
+export function ownCounts(lab: Lab): number[] {
+  const maps = JSON.parse(lab.run('bpftool -j map show')) as { id: number; name?: string }[];
+  const sums = [0, 0, 0, 0, 0];
+  for (const { id } of maps.filter(({ name }) => name === 'counted')) {
+    const dump = JSON.parse(lab.run(`bpftool -j map dump id ${id}`)) as { value: string[] }[];
+    for (const [index, { value }] of dump.slice(0, sums.length).entries()) {
+      const bytes = Buffer.from(value.map((byte) => Number(byte)));
+      sums[index] = (sums[index] ?? 0) + Number(bytes.readBigUInt64LE());
+    }
+  }
+  return sums;
+}

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '../lab.ts';
 import { until } from '../lab.ts';
-import { counted, plainObject, programsObject } from '../programs.ts';
+import { counted, ownCounts, plainObject, programsObject } from '../programs.ts';
 import {
   assertLossless,
   assertNested,
@@ -26,20 +26,6 @@ const said = (lab: Lab, words: string, times = 1): Promise<boolean> =>
     const log = readFileSync(join(lab.folder, 'skbspan.log'), 'utf8');
     return log.split(words).length > times ? true : undefined;
   });
-
-/** What the programs have counted themselves, all instances of the object added up. */
-function ownCounts(lab: Lab): number[] {
-  const maps = JSON.parse(lab.run('bpftool -j map show')) as { id: number; name?: string }[];
-  const sums = [0, 0, 0, 0, 0];
-  for (const { id } of maps.filter(({ name }) => name === 'counted')) {
-    const dump = JSON.parse(lab.run(`bpftool -j map dump id ${id}`)) as { value: string[] }[];
-    for (const [index, { value }] of dump.slice(0, sums.length).entries()) {
-      const bytes = Buffer.from(value.map((byte) => Number(byte)));
-      sums[index] = (sums[index] ?? 0) + Number(bytes.readBigUInt64LE());
-    }
-  }
-  return sums;
-}
 
 const callsOf = (path: SeenPath): SeenCall[] => path.lives.flatMap((life) => life.calls);
 
