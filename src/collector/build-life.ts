@@ -10,6 +10,7 @@ import {
 } from '../event/layout.ts';
 import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
 import { isDropVerdict, isProgram, verdictName } from '../event/verdicts.ts';
+import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
@@ -29,7 +30,7 @@ const REASON_NOT_TOLD = 0xffffffff;
 /** drop_event.reason of a verdict that ended an XDP frame: REASON_VERDICT in bpf/programs.bpf.c. */
 const REASON_VERDICT = 0xfffffffe;
 
-const notTold = { reasonCode: undefined, program: undefined } as const;
+const notTold = { reasonCode: undefined, program: undefined, rule: undefined } as const;
 
 const endings: ReadonlyMap<number, LifeEnd['how']> = new Map(
   Object.entries(freeHow).map(([name, number]) => [number, name as keyof typeof freeHow]),
@@ -39,7 +40,7 @@ export function buildLife(
   draft: LifeDraft,
   parent: Life['parent'],
   surroundings: LifeSurroundings,
-): Life {
+): BareLife {
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
   const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
@@ -52,6 +53,8 @@ export function buildLife(
     calls,
     packets,
     end: end?.how === 'dropped' ? droppedBy(end, calls) : end,
+    sockets: [],
+    conntracks: [],
   };
 }
 
@@ -136,6 +139,7 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reasonCode: isTold ? code : undefined,
       location,
       program: undefined,
+      rule: undefined,
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';

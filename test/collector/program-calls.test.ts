@@ -30,6 +30,7 @@ test('a verdict that ends an XDP frame is a drop with the word for its reason', 
     reasonCode: undefined,
     location: undefined,
     program: 'xdp:5',
+    rule: undefined,
   });
 });
 

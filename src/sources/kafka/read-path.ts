@@ -1,10 +1,12 @@
-/** Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. */
+/**
+ * Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. What a record of an
+ * older version does not have is empty; what is derived from the rest (story.ts) is derived anew.
+ */
 import type {
   Call,
   CodeLocation,
   Device,
   Flow,
-  Life,
   LifeEnd,
   PacketPath,
   PacketSight,
@@ -12,20 +14,24 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import { callKinds, verdictName } from '../../event/verdicts.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
   list,
+  listIf,
   NotOurs,
   number,
   numberOr,
   object,
   optional,
   text,
+  textIf,
   textOr,
   word,
   type Fields,
 } from './record-fields.ts';
+import { readConntrack, readRule, readSocket } from './read-surroundings.ts';
 
 const readFlow = (fields: Fields): Flow => ({
   network: word(fields, 'network', ['ipv4', 'ipv6', 'arp', 'other']),
@@ -44,6 +50,7 @@ const readDevice = (fields: Fields): Device => ({
   ifindex: number(fields, 'ifindex'),
   name: text(fields, 'name'),
   mtu: number(fields, 'mtu'),
+  kind: textIf(fields, 'kind'),
 });
 
 const readTask = (fields: Fields): Task => ({
@@ -51,6 +58,8 @@ const readTask = (fields: Fields): Task => ({
   tgid: number(fields, 'tgid'),
   comm: text(fields, 'comm'),
   cgroup: big(fields, 'cgroup'),
+  containerId: textIf(fields, 'container_id'),
+  podUid: textIf(fields, 'pod_uid'),
 });
 
 const place = (fields: Fields): { readonly life: number; readonly call: number } => ({
@@ -124,9 +133,10 @@ const readEnd = (fields: Fields): LifeEnd => ({
   location: optional(fields, 'location', readLocation),
   // Null, or not there at all in records of older versions.
   program: fields['program'] == null ? undefined : text(fields, 'program'),
+  rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
-const readLife = (fields: Fields): Life => ({
+const readLife = (fields: Fields): BareLife => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
   parent: optional(fields, 'parent', (parent) => ({
@@ -137,6 +147,8 @@ const readLife = (fields: Fields): Life => ({
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
   end: optional(fields, 'end', readEnd),
+  sockets: listIf(fields, 'sockets', readSocket),
+  conntracks: listIf(fields, 'conntracks', readConntrack),
 });
 
 function readLoss(fields: Fields): PathLoss {
@@ -172,7 +184,7 @@ export function readPath(json: string): PacketPath {
   }
   const lives = list(fields, 'lives', readLife);
   if (lives.length === 0) throw new NotOurs('it has no lives');
-  return {
+  return withStory({
     id: number(fields, 'id'),
     traceId: text(fields, 'trace_id'),
     startTimeNs: big(fields, 'start_time_ns'),
@@ -182,5 +194,5 @@ export function readPath(json: string): PacketPath {
     losses: list(fields, 'losses', readLoss),
     flow: optional(fields, 'flow', readFlow),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
-  };
+  });
 }

@@ -40,6 +40,7 @@ const ended = (offsetNs: number): LifeEnd => ({
   reasonCode: undefined,
   location: undefined,
   program: undefined,
+  rule: undefined,
 });
 const made = (call: number): Pick<LifeSpec, 'id' | 'from'> => ({
   id: 2,

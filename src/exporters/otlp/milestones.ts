@@ -1,0 +1,90 @@
+/**
+ * Functions that a person who knows networking, but not this kernel's source, wants to see: where a packet enters and leaves a
+ * layer, a device, a namespace, a queue, or is changed. All tracepoints are milestones.
+ */
+import type { CallKind } from '../../event/packet-path.ts';
+
+const milestones: ReadonlySet<string> = new Set([
+  // From the driver up.
+  'napi_gro_receive',
+  'netif_receive_skb',
+  '__netif_receive_skb',
+  '__netif_receive_skb_core',
+  'netif_rx',
+  '__netif_rx',
+  'enqueue_to_backlog',
+  'process_backlog',
+  // Bridges, tunnels, virtual devices.
+  'br_handle_frame',
+  'br_forward',
+  'br_dev_xmit',
+  'ovs_vport_receive',
+  'vxlan_rcv',
+  'vxlan_xmit',
+  'geneve_xmit',
+  'ip_tunnel_rcv',
+  'ip_tunnel_xmit',
+  'gre_rcv',
+  'wg_xmit',
+  'wg_packet_receive',
+  'veth_xmit',
+  'loopback_xmit',
+  'tun_net_xmit',
+  // Network layer.
+  'arp_rcv',
+  'arp_process',
+  'arp_xmit',
+  'ip_rcv',
+  'ipv6_rcv',
+  'ip_local_deliver',
+  'ip6_input',
+  'ip_forward',
+  'ip6_forward',
+  'ip_local_out',
+  '__ip_local_out',
+  'ip6_local_out',
+  'ip_send_skb',
+  '__ip_queue_xmit',
+  'ip6_xmit',
+  'ip_output',
+  'ip6_output',
+  'ip_do_fragment',
+  'ip6_fragment',
+  'ip_defrag',
+  'ip_mc_output',
+  'nf_hook_slow',
+  'nf_nat_inet_fn',
+  'xfrm_output',
+  'xfrm_input',
+  // Transport and sockets.
+  'icmp_rcv',
+  'icmpv6_rcv',
+  'tcp_v4_rcv',
+  'tcp_v6_rcv',
+  '__tcp_transmit_skb',
+  'tcp_rcv_established',
+  'tcp_queue_rcv',
+  'udp_rcv',
+  'udpv6_rcv',
+  'udp_send_skb',
+  'udp_v6_send_skb',
+  'udp_queue_rcv_skb',
+  'sock_queue_rcv_skb_reason',
+  'sock_def_readable',
+  'skb_copy_datagram_iter',
+  // Down to the driver.
+  '__dev_queue_xmit',
+  'sch_direct_xmit',
+  'dev_hard_start_xmit',
+  // What makes or ends packets.
+  'skb_clone',
+  'skb_copy',
+  'skb_segment',
+  'skb_morph',
+  'kfree_skb_reason',
+  'sk_skb_reason_drop',
+  'kfree_skb_list_reason',
+]);
+
+export const isMilestone = (kind: CallKind, func: string): boolean =>
+  kind !== 'function' || milestones.has(func);
