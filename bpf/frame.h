@@ -38,6 +38,17 @@ struct {
 	__type(value, u64);
 } heads SEC(".maps");
 
+/*
+ * The followed skb that each CPU saw last: generic XDP gives an skb a new buffer right before it runs the program. As little
+ * believed as `heads`. Owner: see_skb().
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} latest SEC(".maps");
+
 struct frame {
 	struct life life; /* id 0: none yet (3 above) */
 	u64 token; /* the XDP call that sent it on */
@@ -58,21 +69,25 @@ struct {
 	__type(value, struct frame);
 } frames SEC(".maps");
 
-/* The skb that has this buffer, 0: none that is followed (or ignored, which is to be known as well). */
-static __always_inline u64 skb_of_buffer(u64 head)
+/* Is `found` the address of a followed (or ignored) skb that has this buffer? Then that address, else 0. */
+static __always_inline u64 owner_of(u64 *found, u64 head)
 {
-	u64 *found = bpf_map_lookup_elem(&heads, &head), address;
-	const struct sk_buff *skb;
-	struct life *life;
+	u64 address = found ? *found : 0;
+	struct life *life = bpf_map_lookup_elem(&lives, &address);
+	const struct sk_buff *skb = (void *)address;
 
-	if (!found)
-		return 0;
-	address = *found;
-	life = bpf_map_lookup_elem(&lives, &address);
-	skb = (void *)address;
 	if (!life || life->state == LIFE_DYING || (u64)BPF_CORE_READ(skb, head) != head)
 		return 0;
 	return address;
+}
+
+/* The skb that has this buffer, 0: none that is followed. */
+static __always_inline u64 skb_of_buffer(u64 head)
+{
+	u64 address = owner_of(bpf_map_lookup_elem(&heads, &head), head);
+	u32 slot = 0;
+
+	return address ? address : owner_of(bpf_map_lookup_elem(&latest, &slot), head);
 }
 
 static __always_inline void note_head(u64 address)
@@ -150,11 +165,15 @@ static __noinline bool see_skb(u64 address, u32 probe)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &address);
 	const struct sk_buff *skb = (void *)address;
-	u64 head, data, end;
+	u64 head, data, end, *last;
 	struct frame *frame;
+	u32 slot = 0;
 	u16 mac;
 
 	if (life && life->state != LIFE_DYING) {
+		last = bpf_map_lookup_elem(&latest, &slot);
+		if (last)
+			*last = address;
 		note_head(address);
 		return true;
 	}

@@ -385,7 +385,7 @@ int holders(struct bpf_iter__bpf_prog *ctx)
 	if (!program)
 		return 0;
 	told.id = BPF_CORE_READ(program, aux, id);
-	told.references = BPF_CORE_READ(program, aux, refcnt.counter);
+	told.references = BPF_CORE_READ(program, aux, refcnt.counter) - 1; /* the iterator's own */
 	bpf_seq_write(ctx->meta->seq, &told, sizeof(told));
 	return 0;
 }

@@ -32,6 +32,7 @@ const shared = [
   'counters',
   'heads',
   'frames',
+  'latest',
   '.rodata.config',
   '.data.control',
   '.data.minted',

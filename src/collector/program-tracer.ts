@@ -78,6 +78,15 @@ interface Pair {
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
+/** Without it, programs that were removed are traced until the end. */
+function openHolders(programFd: number): ProgramHolders | undefined {
+  try {
+    return openProgramHolders(programFd);
+  } catch {
+    return undefined;
+  }
+}
+
 const missesOf = ({ fds }: Traced): bigint =>
   fds.reduce((sum, fd) => sum + recursionMisses(fd), 0n);
 
@@ -91,6 +100,7 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
   let frames = false;
+  let isBroken = false;
   let holders: ProgramHolders | undefined;
   let looks = 0;
   /** Runs that were skipped of programs that are traced no more. */
@@ -107,7 +117,7 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
       await tryTracing({ targetFd, targetFunction: program.mainFunction });
       const made = await loadTemplate(main, kind, { fd: targetFd, func }, filter);
       templates.set(kind, made);
-      holders ??= openProgramHolders(made.holders);
+      holders ??= openHolders(made.holders);
       return { ...made.first, isFirst: true };
     }
     const load = (end: 'enter' | 'leave'): Promise<number> =>
@@ -191,21 +201,24 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
     }
   }
 
-  /** Two looks never overlap. */
-  const lookAgain = (): void => {
-    looking ??= look()
+  /** Two looks never overlap. What goes wrong would go wrong again, and is said once. */
+  const lookAgain = (): Promise<void> =>
+    (looking ??= look()
       .catch((error: unknown) => {
-        onNotice(`tc and XDP programs: ${messageOf(error)}`);
+        isBroken = true;
+        clearInterval(timer);
+        onNotice(`no more tc and XDP programs are traced: ${messageOf(error)}`);
       })
       .finally(() => {
         looking = undefined;
-      });
-  };
+      }));
 
   return {
     async start() {
-      await look();
-      timer = setInterval(lookAgain, lookEveryMs);
+      if (kinds.size === 0) return;
+      await lookAgain();
+      if (isBroken) return;
+      timer = setInterval(() => void lookAgain(), lookEveryMs);
       timer.unref();
     },
     probe: (id) => names.get(id),
