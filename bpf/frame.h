@@ -100,7 +100,7 @@ static __always_inline void note_head(u64 address)
 }
 
 /* Hash over the first bytes of a packet; 0: they cannot be read. */
-static __noinline u64 content_hash(u64 data, u32 len)
+__noinline u64 content_hash(u64 data, u32 len)
 {
 	u64 words[FRAME_BYTES / 8] = {}, hash = len, bytes = len;
 
@@ -159,23 +159,29 @@ static __always_inline void on_frame_returned(u64 address, u64 location)
 
 /*
  * An skb is seen. One that is followed: its head is noted. One that is not: is it built from a frame? Then its life begins as that
- * frame's child. Returns whether it is followed.
+ * frame's child. 0: it is not followed yet. Nothing to do as long as no XDP program is watched, and when an skb is freed.
+ *
+ * A global function that is called in any case: so the verifier looks at it by itself, and walks on_call once, not once for
+ * each way out of here.
  */
-static __noinline bool see_skb(u64 address, u32 probe)
+__noinline u32 see_skb(u64 address, u32 probe, u32 role)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &address);
 	const struct sk_buff *skb = (void *)address;
 	u64 head, data, end, *last;
 	struct frame *frame;
+	struct life *life;
 	u32 slot = 0;
 	u16 mac;
 
+	if (!control.frames || role >= ROLE_RELEASE)
+		return 1;
+	life = bpf_map_lookup_elem(&lives, &address);
 	if (life && life->state != LIFE_DYING) {
 		last = bpf_map_lookup_elem(&latest, &slot);
 		if (last)
 			*last = address;
 		note_head(address);
-		return true;
+		return 1;
 	}
 	head = (u64)BPF_CORE_READ(skb, head);
 	data = (u64)BPF_CORE_READ(skb, data);
@@ -185,24 +191,21 @@ static __noinline bool see_skb(u64 address, u32 probe)
 		data = head + mac;
 	frame = bpf_map_lookup_elem(&frames, &data);
 	if (!frame || !same_packet(frame, content_hash(data, end - data), end - data))
-		return false;
+		return 0;
 	begin_child(address, frame->token, true, probe, LINK_XDP);
 	note_head(address);
 	end_frame(frame, data, 0, FREE_CONSUMED);
-	return true;
+	return 1;
 }
 
-/* follow(), for an skb that may have been a frame, or may become one. Costs nothing as long as no XDP program is watched. */
+/* follow(), for an skb that may have been a frame, or may become one. */
 static __always_inline u64 follow_frames(const struct probe *probe)
 {
-	bool is_looked_at = control.frames && probe->role < ROLE_RELEASE, is_known = true;
-	u64 token;
+	u32 is_known = see_skb(probe->skb, probe->id, probe->role);
+	u64 token = follow(probe);
 
-	if (is_looked_at)
-		is_known = see_skb(probe->skb, probe->id);
-	token = follow(probe);
 	if (!is_known)
-		see_skb(probe->skb, probe->id);
+		see_skb(probe->skb, probe->id, probe->role);
 	return token;
 }
 

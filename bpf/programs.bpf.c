@@ -85,7 +85,7 @@ static __always_inline bool close_program(u64 place, u32 probe, struct program_c
 SEC("fentry")
 int tc_enter(u64 *ctx)
 {
-	u64 skb = ctx[0], place = number_of(ctx);
+	u64 skb = number_of((void *)ctx[0]), place = number_of(ctx);
 	struct program_call call = {};
 	struct probe probe = {
 		.id = bpf_get_attach_cookie(ctx),

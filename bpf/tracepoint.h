@@ -36,6 +36,8 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 
 	if (!control.recording || !skb)
 		return;
+	/* Read, not assigned: the argument is a typed pointer, and see_skb() may only be given a number. */
+	bpf_probe_read_kernel(&probe.skb, sizeof(probe.skb), &skb);
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
