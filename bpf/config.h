@@ -64,6 +64,7 @@ struct control {
 	/* Ids of our own maps, whose use is not told; the rest 0. */
 	u32 own_maps[OWN_MAPS];
 	u32 page_bytes; /* 0: unknown, fragments cannot be read */
+	u32 frames; /* 1: XDP programs are watched, so packets may be frames before and after they are skbs (frame.h) */
 	u32 recording; /* 1: record. Starts at 0, so that nothing is recorded of a half-attached set; 0 again stops at once */
 };
 

@@ -140,6 +140,44 @@ struct page {
 	unsigned long flags;
 };
 
+struct xdp_rxq_info {
+	struct net_device *dev;
+	u32 queue_index;
+};
+
+struct xdp_buff {
+	void *data;
+	void *data_end;
+	void *data_hard_start;
+	struct xdp_rxq_info *rxq;
+};
+
+struct bpf_prog_aux {
+	struct {
+		__s64 counter;
+	} refcnt;
+	__u32 id;
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_prog {
+	struct bpf_iter_meta *meta;
+	struct bpf_prog *prog;
+};
+
+struct xdp_frame {
+	void *data;
+};
+
 struct nsproxy {
 	struct net *net_ns;
 };

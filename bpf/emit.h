@@ -90,7 +90,7 @@ static __always_inline void emit_drop(struct life *life, u64 skb, u64 location, 
 	event->location = location;
 	event->skb = skb;
 	event->reason = reason;
-	event->_pad = 0;
+	event->verdict = 0;
 	submit(event);
 }
 

@@ -73,6 +73,7 @@ enum probe_role {
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */
 	ROLE_MAP_DELETE = 35, /* the same, (map, key) */
 	ROLE_MAP_ELEMENT = 36, /* the same, (map, key), returns the address of a struct htab_elem: key, then value */
+	ROLE_FRAME_RETURN = 16, /* xdp_return_frame(frame): an XDP frame is no more */
 };
 
 /*
@@ -92,6 +93,8 @@ enum probe_role {
 
 /* Probe ids of tracepoints: this bit and enum tracepoint_id. */
 #define PROBE_TRACEPOINT 0x80000000
+/* Probe ids of tc and XDP programs: this bit and the program's place in the list of this run. */
+#define PROBE_PROGRAM 0x40000000
 
 struct event_header {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
@@ -106,7 +109,7 @@ struct event_header {
 
 struct enter_event {
 	struct event_header header;
-	__u64 skb; /* address */
+	__u64 skb; /* address; of a packet that is an XDP frame: of its first byte */
 	__u64 frame; /* address of the return address on the stack; 0: unknown. Smaller is deeper on one stack */
 	__u32 netns; /* inode number; 0: unknown */
 	__u32 ifindex; /* 0: the skb has no device here */
@@ -143,8 +146,10 @@ struct drop_event {
 	struct event_header header;
 	__u64 location;
 	__u64 skb;
-	__u32 reason; /* enum skb_drop_reason, subsystem in the upper 16 bits; 0xffffffff: this kernel tells none */
-	__u32 _pad;
+	/* enum skb_drop_reason, subsystem in the upper 16 bits; 0xffffffff: this kernel tells none; 0xfffffffe: the verdict of
+	 * the XDP program that header.probe names */
+	__u32 reason;
+	__u32 verdict; /* enum xdp_action, if that was the reason */
 };
 
 /*

@@ -53,7 +53,7 @@ static __always_inline void enter_skb(struct segments *at, const struct sk_buff 
 }
 
 /* Looks at one piece. 1: found, or nothing is left. */
-static long next_segment(u32 index, void *context)
+static __attribute__((unused)) long next_segment(u32 index, void *context)
 {
 	struct segments *at = context;
 	const struct skb_shared_info *shared = (void *)at->shared;
@@ -111,6 +111,9 @@ __noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 si
 			if (bpf_probe_read_kernel(&byte, 1, (void *)(start + place)))
 				return ~0ULL;
 		} else {
+#ifdef FILTER_LINEAR_ONLY
+			return ~0ULL;
+#else
 			struct segments at = {.left = place - linear};
 
 			if (!skb)
@@ -119,6 +122,7 @@ __noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 si
 			bpf_loop(SEGMENTS_MAX, next_segment, &at, 0);
 			if (!at.address || bpf_probe_read_kernel(&byte, 1, (void *)at.address))
 				return ~0ULL;
+#endif
 		}
 		value = value << 8 | byte;
 	}

@@ -7,6 +7,7 @@
 #define SKBSPAN_FUNCTION_H
 
 #include "inner.h"
+#include "frame.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
 {
@@ -63,13 +64,15 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	}
 	if (probe.role == ROLE_COPY)
 		on_copy(regs_argument(ctx, 1), regs_argument(ctx, 2), probe.id);
+	if (probe.role == ROLE_FRAME_RETURN)
+		on_frame_returned(regs_argument(ctx, 1), regs_caller(ctx));
 	probe.skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
 	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
-	token = follow(&probe);
+	token = follow_frames(&probe);
 	if (config.inner && token && token != IGNORED_TOKEN && !probe.silent)
 		begin_running(&probe, token);
 	if (!probe.silent)

@@ -69,6 +69,7 @@ static __always_inline u16 offset_in(u32 header, u32 start, u32 caplen)
 	return header != OFFSET_NONE && header >= start && header - start <= caplen ? header - start : OFFSET_NONE;
 }
 
+/* `address` 0: no skb, `skb` describes an XDP frame. */
 static __always_inline void emit_packet(struct life *life, u64 address, const struct skb_copy *skb, u64 socket,
 					u32 probe, u8 flags)
 {
@@ -100,7 +101,7 @@ static __always_inline void emit_packet(struct life *life, u64 address, const st
 		caplen = SNAPLEN_MAX;
 	if (caplen && bpf_probe_read_kernel(event->data, caplen, (void *)(head + start)))
 		caplen = 0;
-	event->skb = address;
+	event->skb = address ? address : head;
 	event->head = head;
 	event->parent = life->parent;
 	event->socket = socket;
@@ -116,17 +117,23 @@ static __always_inline void emit_packet(struct life *life, u64 address, const st
 	event->vlan_tci = SKB_FIELD(skb, u16, vlan_tci);
 	event->vlan_proto = be16_to_host(SKB_FIELD(skb, u16, vlan_proto));
 	event->queue_mapping = SKB_FIELD(skb, u16, queue_mapping);
-	{
+	if (address) {
 		const struct skb_shared_info *shared = (void *)(head + SKB_FIELD(skb, u32, end));
 
 		event->gso_size = BPF_CORE_READ(shared, gso_size);
 		event->gso_segs = BPF_CORE_READ(shared, gso_segs);
+	} else {
+		event->gso_size = 0;
+		event->gso_segs = 0;
 	}
-	{
+	if (address) {
 		const struct sk_buff *original = (void *)address;
 
 		event->pkt_type = BPF_CORE_READ_BITFIELD_PROBED(original, pkt_type);
 		event->cloned = BPF_CORE_READ_BITFIELD_PROBED(original, cloned);
+	} else {
+		event->pkt_type = 0;
+		event->cloned = 0;
 	}
 	submit(event);
 }

@@ -11,6 +11,7 @@
 #define SKBSPAN_TRACEPOINT_H
 
 #include "detail.h"
+#include "frame.h"
 #include "tracepoints.h"
 
 /* The alive life at this address is of an earlier packet: see above. */
@@ -36,10 +37,12 @@ static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 
 	if (!control.recording || !skb)
 		return;
+	/* Read, not assigned: the argument is a typed pointer, and see_skb() may only be given a number. */
+	bpf_probe_read_kernel(&probe.skb, sizeof(probe.skb), &skb);
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
-	tell_details(ctx, &probe.skb, follow(&probe));
+	tell_details(ctx, &probe.skb, follow_frames(&probe));
 }
 
 static __always_inline void on_consumed(u64 skb, u64 location)

@@ -24,8 +24,8 @@
 
 #include "packet.h"
 
-/* Life ids, 1.. in order of birth. One atomic per life, not per event. */
-u64 lives_minted;
+/* Life ids, 1.. in order of birth. One atomic per life, not per event. In a section of its own: programs.bpf.o shares it. */
+u64 lives_minted SEC(".data.minted");
 
 struct probe {
 	u32 id;

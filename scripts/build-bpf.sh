@@ -1,36 +1,41 @@
 #!/bin/sh
-# Builds build/skbspan.bpf.o from bpf/: one BPF collection for all kernels, with BTF and CO-RE relocations.
-# Does nothing when the object is newer than every source. Needs clang, llvm and libbpf-dev (scripts/setup.sh installs them).
+# Builds build/*.bpf.o from bpf/*.bpf.c: objects for all kernels, with BTF and CO-RE relocations.
+# Does nothing when they are newer than every source. Needs clang, llvm and libbpf-dev (scripts/setup.sh installs them).
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/say.sh
 
-object=build/skbspan.bpf.o
-source=bpf/skbspan.bpf.c
+objects="skbspan programs"
 
 case $(uname -m) in
   x86_64) arch=x86 ;;
   aarch64) arch=arm64 ;;
   *) fail "the BPF programs are built for x86-64 and arm64, not for $(uname -m)." \
-    "Build on one of these machines and copy $object." ;;
+    "Build on one of these machines and copy build/*.bpf.o." ;;
 esac
 for tool in clang llvm-strip; do
   command -v "$tool" >/dev/null || fail "$tool is not installed." "Run: npm run setup"
 done
 
-newer=$(find bpf scripts/build-bpf.sh -newer "$object" ! -type d 2>/dev/null || echo all)
-if [ -f "$object" ] && [ -z "$newer" ]; then
-  exit 0
-fi
-
 # <asm/types.h> lives in a folder per architecture, which clang does not look into for -target bpf.
+build() {
+  object=build/$1.bpf.o
+  newer=$(find bpf scripts/build-bpf.sh -newer "$object" ! -type d 2>/dev/null || echo all)
+  if [ -f "$object" ] && [ -z "$newer" ]; then
+    return
+  fi
+  building=$object.$$
+  trap 'rm -f "$building"' EXIT
+  step BPF "$(basename "$object")"
+  clang -g -O2 -Wall -Werror -target bpf -mcpu=v3 "-D__TARGET_ARCH_$arch" \
+    -idirafter "/usr/include/$(uname -m)-linux-gnu" -c "bpf/$1.bpf.c" -o "$building"
+  # Drops DWARF; .BTF and .BTF.ext stay.
+  llvm-strip -g "$building"
+  # Renamed at the end: whoever reads the object sees the old one or the new one, never a half.
+  mv "$building" "$object"
+}
+
 mkdir -p build
-building=$object.$$
-trap 'rm -f "$building"' EXIT
-step BPF "$(basename "$object")"
-clang -g -O2 -Wall -Werror -target bpf -mcpu=v3 "-D__TARGET_ARCH_$arch" \
-  -idirafter "/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$building"
-# Drops DWARF; .BTF and .BTF.ext stay.
-llvm-strip -g "$building"
-# Renamed at the end: whoever reads the object sees the old one or the new one, never a half.
-mv "$building" "$object"
+for name in $objects; do
+  build "$name"
+done

@@ -19,6 +19,8 @@ add("call", "string", "Call")
 add("duration", "uint64", "Duration in ns", base.DEC)
 add("call_duration", "uint64", "Duration of a call in ns", base.DEC)
 add("drop_reason", "string", "Drop reason")
+add("program", "string", "Dropped by program")
+add("verdict", "string", "Verdict of a program")
 add("how", "string", "End")
 add("location", "string", "Freed or dropped at")
 add("netns", "string", "Network namespace")
@@ -106,12 +108,14 @@ local function add_end(tree, words)
   text(tree, "how", words.how)
   text(tree, "drop_reason", words.reason)
   text(tree, "location", words.loc)
+  text(tree, "program", words.program)
 end
 
 local kinds = {}
 
 -- A whole path: in path mode with calls, in hop mode beside its first record.
 function kinds.path(tree, words)
+  list(tree, "verdict", words.verdicts)
   big(tree, "id", words.id)
   local duration = nanoseconds(words.dur)
   if duration then tree:add(fields.duration, duration) end
@@ -132,6 +136,7 @@ end
 -- A record of hop mode: one call.
 function kinds.call(tree, words)
   text(tree, "func", words.func)
+  text(tree, "verdict", words.verdict)
   local duration = nanoseconds(words.dur)
   if duration then tree:add(fields.call_duration, duration) end
   integer(tree, "cpu", words.cpu)

@@ -11,6 +11,8 @@ export const configKeys = (command: Command): ConfigKey[] => [
   { key: wordsKey, takes: 'value' },
   ...command.options
     .filter(({ long }) => long !== '--config' && long !== '--help')
+    // `--no-x` beside `--x` says no more than x: false.
+    .filter(({ long }, _, all) => !all.some((one) => long === one.long?.replace(/^--/, '--no-')))
     .map((option) => ({
       key: (option.long ?? '').replace(/^--(?:no-)?/, '').replaceAll('-', '_'),
       takes: option.required

@@ -3,8 +3,6 @@ const missing: Readonly<Record<string, string>> = {
   '--kernel-btf': 'skbspan reads the running kernel only',
   '--filter-track-skb-by-stackid': 'not supported: packets are followed by their lives',
   '--filter-track-bpf-helpers': 'not supported yet',
-  '--filter-trace-tc': 'not supported yet',
-  '--filter-trace-xdp': 'not supported yet',
   '--filter-xdp-expr': 'not supported yet',
   '--filter-kprobe-batch': 'not needed: kprobes are attached 64 at a time',
   '--output-xdp-metadata': 'not supported yet',

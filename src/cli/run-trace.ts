@@ -62,7 +62,11 @@ export async function chooseExporters(
 /** `26 probes (3 refused)`. */
 export function describeProbes({ probes }: Tracing): string {
   const refused = probes.refused.length;
-  return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
+  const programs =
+    probes.programs === 0
+      ? ''
+      : ` and ${probes.programs} tc or XDP program${probes.programs === 1 ? '' : 's'}`;
+  return `${probes.attached} probes${programs}${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
 /** What is pushed at the end may take so long. */
@@ -109,6 +113,7 @@ export async function runTrace(
         ringBytes: options.ringBytes,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
+        programs: options.programs,
       },
       onReady: async (tracing, state) => {
         metrics?.setSource(state);

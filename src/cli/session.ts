@@ -25,7 +25,7 @@ export type ReadState = () => Promise<{
 }>;
 
 export interface SessionOptions {
-  readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onError'>;
+  readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onNotice' | 'onError'>;
   readonly exporters: readonly Exporter[];
   readonly stop: StopRequest;
   /** What paths go through before the exporters; default: nothing. */
@@ -81,6 +81,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
         progress.update(step);
       },
       onPaths: (paths) => pipeline.push(intake?.take(paths) ?? paths),
+      onNotice: say,
       onError: (error) => {
         broken ??= error;
         stop.request('broken');

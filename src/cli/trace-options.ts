@@ -56,6 +56,9 @@ export interface TraceFlags
   readonly snaplen?: string;
   readonly color?: boolean;
   readonly kprobeExits?: boolean;
+  /** false: --no-filter-trace-tc. */
+  readonly filterTraceTc?: boolean;
+  readonly filterTraceXdp?: boolean;
 }
 
 /** A checked command line. `undefined` is always "not asked for". */
@@ -92,6 +95,8 @@ export interface TraceOptions {
   /** undefined: as the terminal and NO_COLOR say. */
   readonly color: false | undefined;
   readonly exits: boolean;
+  /** Kinds of BPF programs that are traced. */
+  readonly programs: ReadonlySet<'tc' | 'xdp'>;
 }
 
 export const textFormats = ['tree', 'table', 'none'] as const;
@@ -288,5 +293,9 @@ export function parseTraceOptions(
     snaplenBytes: snaplenBytes ?? 128,
     color: flags.color === false ? false : undefined,
     exits: flags.kprobeExits === true,
+    programs: new Set([
+      ...(flags.filterTraceTc === false ? [] : (['tc'] as const)),
+      ...(flags.filterTraceXdp === false ? [] : (['xdp'] as const)),
+    ]),
   };
 }

@@ -101,6 +101,10 @@ const traceCommand = (program: Command): Command =>
       '--filter-tunnel-pcap-l3 <expr>',
       'pcap filter of a tunnelled packet, from its IP header',
     )
+    .option('--filter-trace-tc', 'trace tc programs with their verdicts, which is the default')
+    .option('--no-filter-trace-tc', 'do not trace tc programs')
+    .option('--filter-trace-xdp', 'trace XDP programs with their verdicts, which is the default')
+    .option('--no-filter-trace-xdp', 'do not trace XDP programs')
     .option('--sample <1/n>', 'only one of n packets, the same ones on every host')
     .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')

@@ -80,7 +80,7 @@ function attachMulti(
 }
 
 /** Runs `work` over items, `width` at a time, in order of the items. */
-async function inParallel<T>(
+export async function inParallel<T>(
   items: readonly T[],
   width: number,
   work: (item: T) => Promise<void>,

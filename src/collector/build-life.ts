@@ -9,6 +9,7 @@ import {
   freeHow,
 } from '../event/layout.ts';
 import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
+import { isDropVerdict, isProgram, verdictName } from '../event/verdicts.ts';
 import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
@@ -28,6 +29,10 @@ export interface LifeSurroundings {
 
 /** drop_event.reason of a kernel that tells none. */
 const REASON_NOT_TOLD = 0xffffffff;
+/** drop_event.reason of a verdict that ended an XDP frame: REASON_VERDICT in bpf/programs.bpf.c. */
+const REASON_VERDICT = 0xfffffffe;
+
+const notTold = { reasonCode: undefined, program: undefined, rule: undefined } as const;
 
 const endings: ReadonlyMap<number, LifeEnd['how']> = new Map(
   Object.entries(freeHow).map(([name, number]) => [number, name as keyof typeof freeHow]),
@@ -41,14 +46,15 @@ export function buildLife(
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
   const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
+  const calls = buildCalls(draft, packets, end, surroundings);
   return {
     id: draft.id,
     skb: draft.skb,
     parent,
     offsetNs: draft.begin,
-    calls: buildCalls(draft, packets, end, surroundings),
+    calls,
     packets,
-    end,
+    end: end?.how === 'dropped' ? droppedBy(end, calls) : end,
     sockets: [],
     conntracks: [],
   };
@@ -66,6 +72,8 @@ function buildCalls(
     const { at } = call;
     const { func, module, kind } = symbols.probe(call.probe);
     const durationNs = durationOf(call, end);
+    const returnValue =
+      call.exit < 0 ? undefined : wideAt(words, call.exit + (exitEvent.returnValue >> 2));
     return {
       func,
       module,
@@ -88,8 +96,8 @@ function buildCalls(
       len: words[at + (enterEvent.len >> 2)] ?? 0,
       mark: words[at + (enterEvent.mark >> 2)] ?? 0,
       protocol: (words[at + (enterEvent.protocol >> 2)] ?? 0) & 0xffff,
-      returnValue:
-        call.exit < 0 ? undefined : wideAt(words, call.exit + (exitEvent.returnValue >> 2)),
+      returnValue,
+      verdict: verdictName(kind, returnValue),
       packet,
       ...(call.details === undefined || details === undefined
         ? {}
@@ -109,12 +117,25 @@ function durationOf(call: CallDraft, end: LifeEnd | undefined): number | undefin
   return until === undefined ? undefined : Math.max(0, until - call.begin);
 }
 
+/** The drop with the program that wanted it: after a dropping verdict no other program sees the packet. */
+function droppedBy(end: LifeEnd, calls: readonly Call[]): LifeEnd {
+  const last = calls.findLast(isProgram);
+  return last?.verdict !== undefined && isDropVerdict(last.verdict)
+    ? { ...end, program: last.func }
+    : end;
+}
+
 function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundings): LifeEnd {
   const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
   const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
   const location = address === 0n ? undefined : symbols.location(address);
   if (isDrop) {
     const code = words[at + (dropEvent.reason >> 2)] ?? 0;
+    if (code === REASON_VERDICT) {
+      const verdict = BigInt(words[at + (dropEvent.verdict >> 2)] ?? 0);
+      const reason = verdictName('xdp', verdict);
+      return { offsetNs, how: 'dropped', reason, ...notTold, location };
+    }
     const isTold = code !== REASON_NOT_TOLD;
     return {
       offsetNs,
@@ -122,9 +143,10 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
       reasonCode: isTold ? code : undefined,
       location,
+      program: undefined,
       rule: undefined,
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';
-  return { offsetNs, how, reason: undefined, reasonCode: undefined, location, rule: undefined };
+  return { offsetNs, how, reason: undefined, ...notTold, location };
 }

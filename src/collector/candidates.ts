@@ -20,7 +20,7 @@ import {
   parseFunctionList,
   readAttachableFunctions,
 } from '../kernel/tracefs.ts';
-import { allocators, innerRoleOf, type ProbeRole } from './roles.ts';
+import { allocators, frameReturns, innerRoleOf, type ProbeRole } from './roles.ts';
 
 /** A kernel function that can be probed. */
 export interface Candidate {
@@ -29,7 +29,7 @@ export interface Candidate {
   readonly module: string | undefined;
   /** undefined: the kernel is to look the name up. */
   readonly address: bigint | undefined;
-  /** 1..5; 0: it takes none (an allocator). */
+  /** 1..5; 0: it takes none (an allocator, or about XDP frames). */
   readonly skbArg: number;
   readonly sockArg: number;
   /** It takes no skb and is watched for what runs inside of calls that do; undefined: it takes one. */
@@ -87,7 +87,8 @@ function wantedFunctions({ inner, maps }: Wish, modules: readonly string[]): rea
     const key = `${one.module ?? ''}:${one.name}`;
     if (!wanted.has(key)) wanted.set(key, one);
   };
-  for (const name of allocators) add({ name, module: undefined, skbArg: 0, sockArg: 0 });
+  for (const name of [...allocators, ...frameReturns])
+    add({ name, module: undefined, skbArg: 0, sockArg: 0 });
   for (const found of skbFunctions(vmlinux())) add({ ...found, module: undefined });
   for (const module of modules) {
     const btf = loadModuleBtf(module);

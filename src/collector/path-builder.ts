@@ -4,7 +4,7 @@
  */
 
 import { eventKind } from '../event/layout.ts';
-import type { CodeLocation, Flow, PacketPath } from '../event/packet-path.ts';
+import type { Call, CodeLocation, Flow, PacketPath } from '../event/packet-path.ts';
 import { readBatch, type RawPath } from './batch.ts';
 import { buildLife } from './build-life.ts';
 import { createContextTable, type ContextTable } from './context-table.ts';
@@ -17,14 +17,13 @@ import type { DetailReader } from './read-detail.ts';
 import { sortRecords, type PathDraft } from './path-records.ts';
 import { withStory, type BarePath } from '../event/story.ts';
 
+/** What a probe is attached to. */
+export type ProbeName = Pick<Call, 'func' | 'module' | 'kind'>;
+
 /** Names for numbers; all of them total. */
 export interface Symbols {
   /** By the probe id of an enter record. */
-  probe(id: number): {
-    readonly func: string;
-    readonly module: string | undefined;
-    readonly kind: 'function' | 'tracepoint';
-  };
+  probe(id: number): ProbeName;
   location(address: bigint): CodeLocation;
   dropReason(code: number): string;
   /** By inode number, not 0. */

@@ -42,6 +42,8 @@ export interface ProgramSet {
   readonly findsTrampolines: boolean;
   /** Tells them: at most three. */
   setTrampolines(addresses: readonly bigint[]): void;
+  /** Says that XDP programs are watched: a packet may be a frame before and after it is an skb. */
+  watchFrames(): void;
   /** Tells a filter where page fragments are; it does not look into them else. */
   setPageMap(pages: PageMap): void;
   /** Throws the switch: from here on events are recorded, or no more. */
@@ -184,6 +186,11 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
         view.setBigUint64(control.pageOffset, pageOffset, true);
         view.setBigUint64(control.vmemmap, vmemmap, true);
         view.setUint32(control.pageBytes, pageBytes(), true);
+      });
+    },
+    watchFrames() {
+      changeControl(object, (view) => {
+        view.setUint32(control.frames, 1, true);
       });
     },
     record(on) {

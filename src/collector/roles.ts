@@ -30,10 +30,18 @@ const release =
 
 export type ProbeRole = (typeof probeRole)[keyof typeof probeRole];
 
+/** Functions that take an XDP frame back: sent, or given up. net/core/xdp.c */
+export const frameReturns = [
+  'xdp_return_frame',
+  'xdp_return_frame_bulk',
+  'xdp_return_frame_rx_napi',
+] as const;
+
 const byName = new Map<string, ProbeRole>([
   ...freeMemory.map((name) => [name, probeRole.freeMemory] as const),
   ...free.map((name) => [name, probeRole.free] as const),
   ...allocators.map((name) => [name, probeRole.alloc] as const),
+  ...frameReturns.map((name) => [name, probeRole.frameReturn] as const),
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],
 ]);

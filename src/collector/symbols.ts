@@ -2,7 +2,7 @@ import type { CodeLocation } from '../event/packet-path.ts';
 import { dropReasonName } from '../kernel/drop-reasons.ts';
 import { kernelSymbols } from '../kernel/kallsyms.ts';
 import { namespaceName } from '../kernel/namespaces.ts';
-import type { Symbols } from './path-builder.ts';
+import type { ProbeName, Symbols } from './path-builder.ts';
 import type { ProbePlan } from './probe-plan.ts';
 
 /** Subsystems by the first word of their tracepoints' names (/sys/kernel/tracing/events/<subsystem>/<name>). */
@@ -23,8 +23,11 @@ const tracepointName = (name: string): string => {
   return subsystem === undefined ? name : `${subsystem}:${name}`;
 };
 
-/** Names for what records carry as numbers: probes of this run's plan, code addresses, drop reasons, namespaces. */
-export function createSymbols(plan: ProbePlan): Symbols {
+/** Names for what records carry as numbers: probes of this run's plan and traced BPF programs, code addresses, drop reasons, namespaces. */
+export function createSymbols(
+  plan: ProbePlan,
+  program: (id: number) => ProbeName | undefined = () => undefined,
+): Symbols {
   const probes = new Map(
     plan.probes.map(({ id, func, module, kind }) => [
       id,
@@ -44,7 +47,8 @@ export function createSymbols(plan: ProbePlan): Symbols {
   };
 
   return {
-    probe: (id) => probes.get(id) ?? { func: `probe ${id}`, module: undefined, kind: 'function' },
+    probe: (id) =>
+      probes.get(id) ?? program(id) ?? { func: `probe ${id}`, module: undefined, kind: 'function' },
     location(address) {
       let place = places.get(address);
       if (place === undefined) {

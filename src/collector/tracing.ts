@@ -14,6 +14,8 @@ import { detailReader, type Details } from './details.ts';
 import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
+import { programKinds, type ProgramKind } from './program-templates.ts';
+import { createProgramTracer, type ProgramTracer } from './program-tracer.ts';
 import { loadProgramSet, type ProgramSet } from './program-set.ts';
 import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
@@ -46,6 +48,10 @@ export interface TracingOptions {
   readonly snaplenBytes: number;
   /** kprobe backend only: watch exits too, which doubles the time to attach. */
   readonly exits: boolean | undefined;
+  /** Which BPF programs are traced; default: all kinds. */
+  readonly programs?: ReadonlySet<ProgramKind>;
+  /** Something to tell the user: about a BPF program that came, went, or cannot be traced. */
+  readonly onNotice?: (message: string) => void;
   readonly onProgress: (progress: TracingProgress) => void;
   /** Finished paths; a returned promise is back-pressure. */
   readonly onPaths: (paths: readonly PacketPath[]) => void | Promise<void>;
@@ -57,6 +63,8 @@ export interface Tracing {
   readonly backend: BackendName;
   readonly probes: {
     readonly attached: number;
+    /** tc and XDP programs that are traced. */
+    readonly programs: number;
     readonly planned: number;
     readonly refused: readonly RefusedProbe[];
   };
@@ -158,10 +166,20 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const programs = await (loading ?? load('tracepoint', tracepointsOf(plan))).programs;
   options.onProgress({ stage: 'load', done: 1, total: 1 });
   const links: BpfLink[] = [];
+  const tracer = createProgramTracer({
+    main: programs.object,
+    kinds: options.programs ?? new Set(programKinds),
+    filter: options.filter ?? {},
+    onFrames: () => {
+      programs.watchFrames();
+    },
+    onNotice: options.onNotice ?? (() => undefined),
+  });
   try {
-    return await record(options, plan, programs, links);
+    return await record(options, plan, programs, tracer, links);
   } catch (error) {
-    closeAll(links);
+    closeAll([...links, ...(await tracer.release())]);
+    tracer.close();
     programs.object.close();
     throw error;
   }
@@ -214,6 +232,7 @@ async function record(
   options: TracingOptions,
   plan: ProbePlan,
   programs: ProgramSet,
+  tracer: ProgramTracer,
   links: BpfLink[],
 ): Promise<Tracing> {
   const total = plan.probes.length;
@@ -229,8 +248,9 @@ async function record(
     },
   );
   links.push(...attached.links);
+  await tracer.start();
 
-  const symbols = createSymbols(plan);
+  const symbols = createSymbols(plan, (id) => tracer.probe(id));
   const builder = createPathBuilder({
     symbols,
     runId: randomId(),
@@ -268,6 +288,7 @@ async function record(
     };
     for (const [cause, count] of kernel.losses) add(cause, count);
     for (const [cause, count] of tracked.losses) add(cause, count);
+    add('recursion', Number(tracer.recursionMisses()));
     add('undecodable', undecodable);
     add('orphan_exits', orphanExits);
     return {
@@ -284,7 +305,9 @@ async function record(
     const tracked = worker.stop();
     await tracked;
     const result = await statistics(tracked);
+    links.push(...(await tracer.release()));
     const pid = await detach(links, options.onProgress);
+    tracer.close();
     if (pid !== undefined) detaching = { pid, links: links.length };
     programs.object.close();
     return result;
@@ -295,8 +318,11 @@ async function record(
     backend: plan.backend,
     probes: {
       attached: attached.attached,
+      get programs() {
+        return tracer.attached;
+      },
       planned: total,
-      refused: [...plan.refused, ...attached.refused],
+      refused: [...plan.refused, ...attached.refused, ...tracer.refused],
     },
     statistics: () => stopping ?? statistics(),
     stop: () => (stopping ??= finish()),

@@ -50,6 +50,7 @@ export const dropEvent = {
   location: 32,
   skb: 40,
   reason: 48,
+  verdict: 52,
 } as const;
 
 export const packetEvent = {
@@ -135,13 +136,14 @@ export const config = {
 } as const;
 
 export const control = {
-  size: 176,
+  size: 184,
   trampolines: 0,
   pageOffset: 24,
   vmemmap: 32,
   ownMaps: 40,
   pageBytes: 168,
-  recording: 172,
+  frames: 172,
+  recording: 176,
 } as const;
 
 export const eventKind = {
@@ -193,6 +195,7 @@ export const probeRole = {
   mapUpdate: 34,
   mapDelete: 35,
   mapElement: 36,
+  frameReturn: 16,
 } as const;
 
 export const tracepointId = {

@@ -15,6 +15,8 @@
  * Except taps: a copy that tcpdump gets says nothing about the packet. A life is one if it was made by what serves packet
  * sockets, or if its socket is of that family.
  *
+ * XDP runs where a packet comes in. A frame that it sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
+ *
  * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
  * device milestones, but of the sockets only the reading (skb:skb_copy_datagram_iovec): what TCP or UDP queued and nobody
  * read while it was watched is `consumed`, or `unknown` while alive; and it has no links, so a tap's clone is a path of its own.
@@ -35,7 +37,7 @@ const milestones: readonly (readonly [Milestone, RegExp])[] = [
   ['device', /^(?:dev_hard_start_xmit|__dev_direct_xmit|net:net_dev_(?:start_)?xmit)$/],
   [
     'stack',
-    /^(?:(?:__)?netif_rx(?:_internal)?|net:netif_rx(?:_entry)?|enqueue_to_backlog|(?:__)?netif_receive_skb.*|net:netif_receive_skb.*|napi_gro_(?:receive|frags)|net:napi_gro_.*|gro_cells_receive|ip(?:v6)?_rcv|__dev_queue_xmit|net:net_dev_queue)$/,
+    /^(?:(?:__)?netif_rx(?:_internal)?|net:netif_rx(?:_entry)?|enqueue_to_backlog|(?:__)?netif_receive_skb.*|net:netif_receive_skb.*|napi_gro_(?:receive|frags)|net:napi_gro_.*|gro_cells_receive|veth_xdp_rcv_skb|ip(?:v6)?_rcv|__dev_queue_xmit|net:net_dev_queue)$/,
   ],
 ];
 
@@ -52,15 +54,30 @@ function milestoneOf(func: string): Milestone | undefined {
   return milestone;
 }
 
+/** An XDP program runs where a packet comes in. */
+const milestoneAt = ({ kind, func }: Call): Milestone | undefined =>
+  kind === 'xdp' ? 'stack' : milestoneOf(func);
+
+/** veth copies what comes in before XDP sees it: it was not transmitted, the copy is on its way. */
+const copiers = /^(?:skb_pp_cow_data|skb_cow_data_for_xdp|veth_\w+)$/;
+
+/** The program that sent the frame on, after which nothing was seen of it. */
+function senderOf(life: BareLife, index: number, lives: readonly BareLife[]): Call | undefined {
+  const last = life.calls.findLast((call) => milestoneAt(call) !== undefined);
+  if (last?.verdict !== 'XDP_TX' && last?.verdict !== 'XDP_REDIRECT') return undefined;
+  const goesOn = lives.some(({ parent }) => parent?.operation === 'xdp' && parent.life === index);
+  return goesOn ? undefined : last;
+}
+
 type BareLife = Pick<Life, 'calls' | 'end' | 'parent' | 'sockets' | 'offsetNs'>;
 
 const nothing = { call: -1, device: undefined, socket: -1, task: undefined, by: '' } as const;
 
-function outcomeOf(life: BareLife, index: number): Outcome {
+function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): Outcome {
   const { calls, end } = life;
-  const last = calls.findLastIndex(({ func }) => milestoneOf(func) !== undefined);
+  const last = calls.findLastIndex((call) => milestoneAt(call) !== undefined);
   const call = calls[last];
-  const milestone = call === undefined ? undefined : milestoneOf(call.func);
+  const milestone = call === undefined ? undefined : milestoneAt(call);
   const offsetNs = end?.offsetNs ?? call?.offsetNs ?? life.offsetNs;
   const bare = { ...nothing, life: index, offsetNs };
   if (end?.how === 'dropped') {
@@ -80,7 +97,13 @@ function outcomeOf(life: BareLife, index: number): Outcome {
       by: call.func,
     };
   }
-  if (call !== undefined && milestone === 'device') {
+  const sender = senderOf(life, index, lives);
+  if (sender !== undefined) {
+    const { device, func: by, offsetNs } = sender;
+    return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by };
+  }
+  const isCopied = copiers.test(end?.location?.func ?? '');
+  if (call !== undefined && milestone === 'device' && !isCopied) {
     const { device, func } = call;
     const { offsetNs } = call;
     return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by: func };
@@ -122,7 +145,7 @@ export function findOutcome(path: { readonly lives: readonly BareLife[] }): Pack
   let best: Outcome | undefined;
   for (const [index, life] of lives.entries()) {
     if (index > 0 && isTap(life, lives)) continue;
-    const outcome = outcomeOf(life, index);
+    const outcome = outcomeOf(life, index, lives);
     if (best === undefined || ranks.indexOf(outcome.kind) > ranks.indexOf(best.kind))
       best = outcome;
   }

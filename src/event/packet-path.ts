@@ -20,6 +20,9 @@ export type PathEnding = 'ended' | 'idle' | 'evicted' | 'stopped';
  * tracepoint is an instant | its exit was not seen (lost, or still running). */
 export type CallTiming = 'exit' | 'enter-only' | 'point' | 'unfinished';
 
+/** `tc` and `xdp` are BPF programs. */
+export type CallKind = 'function' | 'tracepoint' | 'tc' | 'xdp';
+
 export interface PacketPath {
   /** Life id of the packet's first life: unique in one run. */
   readonly id: number;
@@ -66,7 +69,7 @@ export type PathLoss =
 
 export interface Life {
   readonly id: number;
-  /** Address of the sk_buff; never an identity. */
+  /** Address of the sk_buff, or of the first byte of a packet that is an XDP frame in no sk_buff; never an identity. */
   readonly skb: bigint;
   /** Index into PacketPath.lives and into that life's calls; `call` is -1 if the call was not seen. */
   readonly parent:
@@ -91,11 +94,11 @@ export interface Life {
 }
 
 export interface Call {
-  /** Kernel function, or tracepoint as `group:name` where known. */
+  /** Kernel function; tracepoint as `group:name` where known; BPF program as `tc:name` or `xdp:name`. */
   readonly func: string;
   /** Kernel module, undefined for vmlinux. */
   readonly module: string | undefined;
-  readonly kind: 'function' | 'tracepoint';
+  readonly kind: CallKind;
   readonly seq: number;
   readonly offsetNs: number;
   /** undefined only for timing `unfinished`. 0 for `point`. */
@@ -114,6 +117,8 @@ export interface Call {
   readonly protocol: number;
   /** Raw register; undefined without an exit. */
   readonly returnValue: bigint | undefined;
+  /** What a tc or XDP program returned, in words (`TC_ACT_SHOT`, `XDP_DROP`); undefined of others and without an exit. */
+  readonly verdict: string | undefined;
   /** Index into Life.packets of the headers as they were at this call; -1: none seen yet. */
   readonly packet: number;
   /** Only if something of it was asked for. */
@@ -155,12 +160,17 @@ export interface Device {
 export interface LifeEnd {
   readonly offsetNs: number;
   readonly how: 'dropped' | 'consumed' | 'released' | 'memory' | 'reused';
-  /** Decoded name without SKB_DROP_REASON_ (`NETFILTER_DROP`), or `reason <n>`; undefined unless dropped. */
+  /**
+   * Decoded name without SKB_DROP_REASON_ (`NETFILTER_DROP`), or `reason <n>`; the verdict (`XDP_DROP`) where no skb was there
+   * for the kernel to give a reason; undefined unless dropped.
+   */
   readonly reason: string | undefined;
   /** Number as the kernel gave it; undefined unless dropped. */
   readonly reasonCode: number | undefined;
   /** Who freed it: `nf_hook_slow+0x5a`; undefined if unknown. */
   readonly location: CodeLocation | undefined;
+  /** The tc or XDP program whose verdict it was, named as its call; undefined if none dropped it. */
+  readonly program: string | undefined;
   /** The rule of nftables that dropped it; undefined: none did, or the kernel does not tell. */
   readonly rule: FilterRule | undefined;
 }

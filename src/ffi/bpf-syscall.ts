@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import koffi, { type KoffiFunc } from 'koffi';
 import { systemError } from './errno.ts';
 import { addressOf, closeFd, holding, lastErrno, syscallNumbers } from './libc.ts';
 
@@ -10,17 +10,26 @@ const commands = {
   mapCreate: 0,
   progLoad: 5,
   progTestRun: 10,
+  progGetNextId: 11,
+  progGetFdById: 13,
   objGetInfoByFd: 15,
   rawTracepointOpen: 17,
+  btfGetFdById: 19,
   linkCreate: 28,
+  iterCreate: 33,
 } as const;
 
-const nativeBpf: (number: number, command: number, attr: Uint8Array, size: number) => number = koffi
+type NativeBpf = (number: number, command: number, attr: Uint8Array, size: number) => number;
+
+const nativeBpf: KoffiFunc<NativeBpf> = koffi
   .load('libc.so.6')
   .func('long syscall(long number, int cmd, _Inout_ void *attr, uint size)');
 
 export const attachTypes = {
   rawTracepoint: 23,
+  traceFentry: 24,
+  traceFexit: 25,
+  traceIter: 28,
   perfEvent: 41,
   kprobeMulti: 42,
   kprobeSession: 56,
@@ -30,27 +39,69 @@ export const programTypes = { kprobe: 2, tracing: 26 } as const;
 
 export const mapTypes = { array: 2, ringbuf: 27 } as const;
 
+type Pointers = readonly (readonly [number, NodeJS.TypedArray])[];
+
+const putPointers = (attr: DataView, pointers: Pointers): Uint8Array => {
+  for (const [offset, target] of pointers) attr.setBigUint64(offset, addressOf(target), true);
+  return new Uint8Array(attr.buffer);
+};
+
 /**
- * Calls bpf(2) with the attr that `fill` writes and the addresses of `pointers` at their offsets; returns what it returns
- * (mostly a file descriptor).
+ * Calls bpf(2) with `attr`, into which the addresses of `pointers` are put at their offsets; returns what it returns (mostly a
+ * file descriptor). What the kernel writes into the attr is there afterwards. Throws SystemError.
  */
-const bpf = (
+export const bpf = (
+  operation: string,
+  command: keyof typeof commands,
+  attr: DataView,
+  pointers: Pointers = [],
+): number => {
+  const memory = pointers.map(([, target]) => target);
+  return holding(memory, () => {
+    const bytes = putPointers(attr, pointers);
+    const number = syscallNumbers().bpf;
+    const result = nativeBpf(number, commands[command], bytes, bytes.length);
+    if (result < 0) throw systemError(operation, lastErrno());
+    return result;
+  });
+};
+
+/**
+ * The same on a thread of koffi's pool. errno is lost there, so a call that fails is made again here, where the number can be
+ * read: what fails does so quickly.
+ */
+export const bpfAsync = (
+  operation: string,
+  command: keyof typeof commands,
+  attr: DataView,
+  pointers: Pointers = [],
+): Promise<number> => {
+  const bytes = putPointers(attr, pointers);
+  return new Promise((resolve, reject) => {
+    const done = (error: unknown, result: number): void => {
+      try {
+        if (error instanceof Error) throw error;
+        // This closure holds `pointers` until here.
+        resolve(result >= 0 ? result : bpf(operation, command, attr, pointers));
+      } catch (failure) {
+        reject(failure instanceof Error ? failure : new Error(String(failure)));
+      }
+    };
+    nativeBpf.async(syscallNumbers().bpf, commands[command], bytes, bytes.length, done);
+  });
+};
+
+/** bpf() with an attr of so many bytes, which `fill` fills. */
+const call = (
   operation: string,
   command: keyof typeof commands,
   bytes: number,
   fill: (attr: DataView) => void,
-  pointers: readonly (readonly [number, NodeJS.TypedArray])[] = [],
+  pointers: Pointers = [],
 ): number => {
   const attr = new DataView(new ArrayBuffer(bytes));
   fill(attr);
-  const memory = pointers.map(([, target]) => target);
-  return holding(memory, () => {
-    for (const [offset, target] of pointers) attr.setBigUint64(offset, addressOf(target), true);
-    const number = syscallNumbers().bpf;
-    const result = nativeBpf(number, commands[command], new Uint8Array(attr.buffer), bytes);
-    if (result < 0) throw systemError(operation, lastErrno());
-    return result;
-  });
+  return bpf(operation, command, attr, pointers);
 };
 
 export interface MultiAttachment {
@@ -77,7 +128,7 @@ export const createMultiLink = (attachment: MultiAttachment): number => {
     });
     const cookies = BigUint64Array.from(attachment.cookies);
     const kind = session ? 'kprobe-session' : 'kprobe-multi';
-    return bpf(
+    return call(
       `attaching ${names.length} functions by ${kind}`,
       'linkCreate',
       48,
@@ -99,7 +150,7 @@ export const createMultiLink = (attachment: MultiAttachment): number => {
 
 /** BPF_LINK_CREATE of a program to a perf event: a file descriptor. The link keeps the event alive by itself. */
 export const createPerfLink = (programFd: number, perfFd: number, cookie: bigint): number =>
-  bpf('attaching a program to a perf event', 'linkCreate', 24, (attr) => {
+  call('attaching a program to a perf event', 'linkCreate', 24, (attr) => {
     attr.setUint32(0, programFd, true);
     attr.setUint32(4, perfFd, true);
     attr.setUint32(8, attachTypes.perfEvent, true);
@@ -108,7 +159,7 @@ export const createPerfLink = (programFd: number, perfFd: number, cookie: bigint
 
 /** Attaches a program to a tracepoint: a file descriptor. `name` only for a raw_tp one; a tp_btf program knows its own. */
 export const openRawTracepoint = (programFd: number, name?: string): number =>
-  bpf(
+  call(
     `attaching a program to ${name === undefined ? 'its tracepoint' : `tracepoint ${name}`}`,
     'rawTracepointOpen',
     16,
@@ -125,7 +176,7 @@ export const recursionMisses = (programFd: number): bigint => {
     attr.setUint32(0, programFd, true);
     attr.setUint32(4, info.byteLength, true);
   };
-  bpf('reading program statistics', 'objGetInfoByFd', 16, fill, [[8, info]]);
+  call('reading program statistics', 'objGetInfoByFd', 16, fill, [[8, info]]);
   return info[26] ?? 0n;
 };
 
@@ -136,7 +187,7 @@ export const mapId = (mapFd: number): number => {
     attr.setUint32(0, mapFd, true);
     attr.setUint32(4, info.byteLength, true);
   };
-  bpf('reading a map', 'objGetInfoByFd', 16, fill, [[8, info]]);
+  call('reading a map', 'objGetInfoByFd', 16, fill, [[8, info]]);
   return info[1] ?? 0;
 };
 
@@ -158,7 +209,7 @@ export const loadRawProgram = (program: RawProgram): number => {
     if (program.attachType !== undefined) attr.setUint32(68, attachTypes[program.attachType], true);
     attr.setUint32(108, program.attachBtfId ?? 0, true);
   };
-  return bpf('loading a test program', 'progLoad', 112, fill, [
+  return call('loading a test program', 'progLoad', 112, fill, [
     [8, program.instructions],
     [16, license],
   ]);
@@ -166,7 +217,7 @@ export const loadRawProgram = (program: RawProgram): number => {
 
 /** Runs a program of type syscall once, without a context. */
 export const runSyscallProgram = (programFd: number): void => {
-  bpf('running a program', 'progTestRun', 80, (attr) => {
+  call('running a program', 'progTestRun', 80, (attr) => {
     attr.setUint32(0, programFd, true);
   });
 };
@@ -195,7 +246,7 @@ export const createRawMap = (
   valueBytes: number,
   maxEntries: number,
 ): number =>
-  bpf(`creating a ${type} map`, 'mapCreate', 48, (attr) => {
+  call(`creating a ${type} map`, 'mapCreate', 48, (attr) => {
     attr.setUint32(0, mapTypes[type], true);
     attr.setUint32(4, keyBytes, true);
     attr.setUint32(8, valueBytes, true);

@@ -23,11 +23,13 @@ export interface Libbpf {
   programSection(program: bigint): string;
   programSetAutoload(program: bigint, on: boolean): number;
   programSetAttachType(program: bigint, type: number): number;
+  programSetAttachTarget(program: bigint, fd: number, name: string): number;
   programInstructions(program: bigint): Pointer;
   programInstructionCount(program: bigint): number;
   programFd(program: bigint): number;
   mapName(map: bigint): string;
   mapFd(map: bigint): number;
+  mapReuseFd(map: bigint, fd: number): number;
   mapSetMaxEntries(map: bigint, entries: number): number;
   mapInitialValue(map: bigint, size: BigUint64Array): Pointer;
   lookup(fd: number, key: Uint8Array, value: Uint8Array): number;
@@ -112,11 +114,15 @@ const bind = (library: LibraryHandle): Omit<Libbpf, 'loadSilently'> => ({
   programSetAttachType: library.func(
     'int bpf_program__set_expected_attach_type(void *prog, int type)',
   ),
+  programSetAttachTarget: library.func(
+    'int bpf_program__set_attach_target(void *prog, int fd, const char *name)',
+  ),
   programInstructions: library.func('void *bpf_program__insns(void *prog)'),
   programInstructionCount: library.func('size_t bpf_program__insn_cnt(void *prog)'),
   programFd: library.func('int bpf_program__fd(void *prog)'),
   mapName: library.func('const char *bpf_map__name(void *map)'),
   mapFd: library.func('int bpf_map__fd(void *map)'),
+  mapReuseFd: library.func('int bpf_map__reuse_fd(void *map, int fd)'),
   mapSetMaxEntries: library.func('int bpf_map__set_max_entries(void *map, uint32_t max_entries)'),
   mapInitialValue: library.func('void *bpf_map__initial_value(void *map, _Out_ void *psize)'),
   lookup: library.func('int bpf_map_lookup_elem(int fd, void *key, _Out_ void *value)'),

@@ -16,7 +16,9 @@ export interface BpfProgram {
   setAutoload(on: boolean): void;
   /** A value of enum bpf_attach_type. */
   setExpectedAttachType(type: number): void;
-  /** The instructions in libbpf's memory, 8 bytes each, writable. Valid until load(), which may move them. */
+  /** Of an fentry or fexit program: the loaded program, and which function of it. */
+  setAttachTarget(targetFd: number, func: string): void;
+  /** The instructions in libbpf's memory, 8 bytes each, writable; load() may move them, and makes them what the kernel gets. */
   instructions(): DataView;
   /** After load(). */
   fd(): number;
@@ -31,6 +33,8 @@ export interface BpfMap {
   readonly name: string;
   /** After load(). */
   fd(): number;
+  /** Before load(): this map is the one that `fd` is. */
+  reuse(fd: number): void;
   /** Before load(). */
   setMaxEntries(entries: number): void;
   /** Copies the value of a key; undefined if there is none. A per-CPU value has possibleCpus() parts, each rounded up to 8 bytes. */
@@ -105,6 +109,10 @@ const createProgram = (pointer: bigint, assertOpen: () => void): BpfProgram => {
       assertOpen();
       check(`attach type of ${name}`, native.programSetAttachType(pointer, type));
     },
+    setAttachTarget(targetFd, func) {
+      assertOpen();
+      check(`target of ${name}`, native.programSetAttachTarget(pointer, targetFd, func));
+    },
     instructions() {
       assertOpen();
       const bytes = native.programInstructionCount(pointer) * 8;
@@ -136,6 +144,10 @@ const createMap = (pointer: bigint, { assertOpen, isLoaded, onClose }: OpenObjec
   return {
     name,
     fd,
+    reuse(other) {
+      assertOpen();
+      check(`sharing map ${name}`, native.mapReuseFd(pointer, other));
+    },
     setMaxEntries(entries) {
       assertOpen();
       check(`size of map ${name}`, native.mapSetMaxEntries(pointer, entries));

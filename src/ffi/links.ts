@@ -26,7 +26,8 @@ export interface Attachable {
   fd(): number;
 }
 
-const createLink = (name: string, fd: number): BpfLink => {
+/** A link from its file descriptor. */
+export const linkOf = (name: string, fd: number): BpfLink => {
   let elsewhere: Promise<void> | undefined;
   let asynchronous = false;
   const handle = createHandle(name, () => {
@@ -58,7 +59,7 @@ export interface KprobeAttachment extends KprobeTarget {
 const linkPerfEvent = (program: Attachable, attachment: KprobeAttachment, event: number) => {
   try {
     const link = createPerfLink(program.fd(), event, attachment.cookie);
-    return createLink(`link ${targetName(attachment)}`, link);
+    return linkOf(`link ${targetName(attachment)}`, link);
   } finally {
     closeFd(event);
   }
@@ -89,7 +90,7 @@ export const attachKprobeMulti = (
 ): BpfLink => {
   const { names, cookies, retprobe, session = false } = attachment;
   const fd = createMultiLink({ programFd: program.fd(), names, cookies, retprobe, session });
-  return createLink(`link ${program.name} on ${names.length} functions`, fd);
+  return linkOf(`link ${program.name} on ${names.length} functions`, fd);
 };
 
 const rawTracepoint = /^raw_tp\/(\w+)$/;
@@ -97,5 +98,5 @@ const rawTracepoint = /^raw_tp\/(\w+)$/;
 /** Attaches a tp_btf or raw_tp program to the tracepoint named in its section. */
 export const attachTracing = (program: Attachable & { readonly sectionName: string }): BpfLink => {
   const name = rawTracepoint.exec(program.sectionName)?.[1];
-  return createLink(`link ${program.name}`, openRawTracepoint(program.fd(), name));
+  return linkOf(`link ${program.name}`, openRawTracepoint(program.fd(), name));
 };

@@ -37,6 +37,7 @@ const defaults = {
   snaplenBytes: 128,
   color: undefined,
   exits: false,
+  programs: new Set(['tc', 'xdp']),
 } as const;
 
 test('an empty command line gives the defaults', () => {
@@ -46,6 +47,8 @@ test('an empty command line gives the defaults', () => {
 test('each option is read', () => {
   const table: readonly (readonly [TraceFlags, object])[] = [
     [{ backend: 'kprobe-multi' }, { backend: 'kprobe-multi' }],
+    [{ filterTraceTc: false }, { programs: new Set(['xdp']) }],
+    [{ filterTraceXdp: false, filterTraceTc: true }, { programs: new Set(['tc']) }],
     [{ filterFunc: 'ip_.*|tcp_v4_rcv' }, { functions: 'ip_.*|tcp_v4_rcv' }],
     [{ filterNetns: 'inode:4026531840' }, { netns: 'inode:4026531840' }],
     [{ outputLimitLines: '10' }, { limitLines: 10 }],

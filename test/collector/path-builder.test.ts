@@ -104,6 +104,7 @@ test('a whole path: identity, times, flow, task, device, end', () => {
       mark: 0x42,
       protocol: 0x800,
       returnValue: 2n ** 64n - 1n,
+      verdict: undefined,
       packet: 0,
     },
   ]);
@@ -113,6 +114,7 @@ test('a whole path: identity, times, flow, task, device, end', () => {
     reason: 'REASON_8',
     reasonCode: 8,
     location: { address: 0xffffffff81000004n, func: 'somewhere', offset: 4, module: undefined },
+    program: undefined,
     rule: undefined,
   });
 });

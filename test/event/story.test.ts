@@ -41,6 +41,7 @@ const consumed = (offsetNs: number): NonNullable<LifeSpec['end']> => ({
   reason: undefined,
   reasonCode: undefined,
   location: undefined,
+  program: undefined,
 });
 const one = (calls: readonly CallSpec[], part: Partial<LifeSpec> = {}): PacketPath =>
   buildPath({ lives: [life(calls, part)] });

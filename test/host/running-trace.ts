@@ -35,6 +35,7 @@ export interface LifeRecord {
     readonly func: string;
     readonly kind: string;
     readonly timing: string;
+    readonly verdict: string | null;
     readonly offset_ns: number;
     readonly device: { readonly netns: number; readonly netns_name: string; readonly name: string };
   }[];

@@ -11,7 +11,7 @@ import { createBlockBuffer } from '../../src/exporters/pcapng/block-buffer.ts';
 import * as blocks from '../../src/exporters/pcapng/blocks.ts';
 import { createFileSection } from '../../src/exporters/pcapng/file-section.ts';
 import { nameOfSender, pathFrames } from '../../src/exporters/pcapng/path-frames.ts';
-import { packetPaths } from '../fixtures/packet-paths.ts';
+import { packetPaths, programsPath } from '../fixtures/packet-paths.ts';
 import { record } from '../sources/pcapng/record.ts';
 
 const cache = join(import.meta.dirname, '../../.cache');
@@ -219,6 +219,28 @@ each('a file that was cut off anywhere shows what is whole', (wireshark) => {
     const { stdout, stderr } = wireshark.run('tshark', ['-n', '-r', file]);
     assert.match(stderr, /cut short|^(?!.*(damaged|corrupt))/s);
     assert.ok(stdout.split('\n').length > 9 * share - 3, `${share}: ${stdout}`);
+  }
+});
+
+each('the verdicts of tc and XDP programs, in the options and in the words', (wireshark) => {
+  const path = wireshark.put('programs.pcapng', pathFile([programsPath()]));
+  const hop = wireshark.put('programs-hop.pcapng', record([programsPath()]));
+  const script = `lua_script:${wireshark.put('skbspan.lua', lua)}`;
+  const table: readonly (readonly [file: string, filter: string, frames: number])[] = [
+    [path, 'frame', 1],
+    [path, 'frame.verdict.ebpf_xdp == 2 && frame.verdict.ebpf_tc == 2', 1],
+    [path, 'frame.comment contains "dropped TC_INGRESS by tc:drops_big_packets at"', 1],
+    [path, 'skbspan.verdict == "XDP_PASS" && skbspan.verdict == "TC_ACT_SHOT"', 1],
+    [path, 'skbspan.program == "tc:drops_big_packets"', 1],
+    [hop, 'frame.verdict.ebpf_xdp == 2', 1],
+    [hop, 'frame.interface_name == "tc:drops_big_packets" && frame.verdict.ebpf_tc == 2', 1],
+    [hop, 'skbspan.func == "xdp:limit_by_source" && skbspan.verdict == "XDP_PASS"', 1],
+    [hop, 'skbspan.program == "tc:drops_big_packets" && frame.interface_name == "drop"', 1],
+    [hop, '_ws.malformed', 0],
+  ];
+  for (const [file, filter, frames] of table) {
+    const found = fields(wireshark, file, ['frame.number'], '-X', script, '-Y', filter);
+    assert.equal(found.length, frames, filter);
   }
 });
 

@@ -9,6 +9,8 @@ import { netns } from './scenarios/netns.ts';
 import { oracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
+import { tc, xdp } from './scenarios/programs.ts';
+import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -23,6 +25,7 @@ export interface Case {
 }
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
+const programs = [tc, xdp, programFlood];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
 const FEW_FUNCTIONS =
@@ -44,16 +47,19 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, filter, tunnel, details, second]),
+  ...withBackend('kprobe-session', [
+    ...[...all, filter, tunnel, details, second],
+    ...[...programs, manyPrograms],
+  ]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
-  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
+  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, ...programs]),
 ];
 
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
-    ...withBackend('kprobe', [filter, tunnel, details, second], FEW_FUNCTIONS),
+    ...withBackend('kprobe', [filter, tunnel, details, second, ...programs], FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,

@@ -32,6 +32,7 @@ function pathOf(words: string): SeenPath {
       ...{ func, kind: 'function', seq: index, offset_ns: index, duration_ns: 1, timing: 'exit' },
       ...{ depth: 0, cpu: 0, len: 84, device: { netns: 1, name: '' } },
       detail: null,
+      ...{ depth: 0, cpu: 0, len: 84, verdict: null, device: { netns: 1, name: '' } },
       parent: parent === undefined ? null : { life: 0, call: Number(parent) },
     };
   });

@@ -63,6 +63,7 @@ export interface SeenLife {
     readonly offset_ns: number;
     readonly reason: string | null;
     readonly location: { readonly func: string; readonly offset: number } | null;
+    readonly program: string | null;
   } | null;
   readonly calls: readonly SeenCall[];
 }
@@ -78,6 +79,7 @@ export interface SeenCall {
   readonly parent: { readonly life: number; readonly call: number } | null;
   readonly cpu: number;
   readonly len: number;
+  readonly verdict: string | null;
   readonly device: { readonly netns: number; readonly name: string };
   readonly detail: SeenDetail | null;
 }

@@ -60,6 +60,7 @@ const callFields = (call: Call): Fields => ({
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
   detail: call.detail === undefined ? null : detailFields(call.detail),
+  verdict: call.verdict ?? null,
 });
 
 const sightFields = (sight: PacketSight): Fields => ({
@@ -93,6 +94,7 @@ const endFields = (end: LifeEnd | undefined): Json =>
         reason: end.reason ?? null,
         reason_code: end.reasonCode ?? null,
         location: locationFields(end.location),
+        program: end.program ?? null,
         rule: end.rule === undefined ? null : { ...end.rule },
       };
 

@@ -46,6 +46,7 @@ const callColumns = (path: PacketPath, life: Life, call: Call | undefined): HopR
     mark: call?.mark ?? null,
     protocol: call?.protocol ?? null,
     return_value: call?.returnValue === undefined ? null : `0x${call.returnValue.toString(16)}`,
+    verdict: call?.verdict ?? null,
     network: flow?.network ?? null,
     transport: flow?.transport ?? null,
     source_address: flow?.sourceAddress ?? null,
@@ -62,6 +63,7 @@ const endColumns = (life: Life, last: boolean): HopRow => {
     end_how: end?.how ?? null,
     end_offset_ns: end?.offsetNs ?? null,
     drop_reason: end?.reason ?? null,
+    drop_program: end?.program ?? null,
     drop_func: end?.how === 'dropped' ? (end.location?.func ?? null) : null,
     drop_offset: end?.how === 'dropped' ? (end.location?.offset ?? null) : null,
   };

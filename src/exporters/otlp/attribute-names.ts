@@ -63,6 +63,7 @@ export const own = {
   dropFunction: 'skbspan.drop.function',
   dropModule: 'skbspan.drop.module',
   dropOffset: 'skbspan.drop.offset',
+  dropProgram: 'skbspan.drop.program',
   dropReason: 'skbspan.drop.reason',
   dropReasonCode: 'skbspan.drop.reason_code',
   dropRule: 'skbspan.drop.rule',
@@ -90,6 +91,7 @@ export const own = {
   operation: 'skbspan.operation',
   outcome: 'skbspan.outcome',
   outcomeBy: 'skbspan.outcome.by',
+  program: 'skbspan.program',
   returnValue: 'skbspan.return_value',
   seq: 'skbspan.seq',
   skb: 'skbspan.skb',
@@ -105,6 +107,7 @@ export const own = {
   tracepoint: 'skbspan.tracepoint',
   tunnelId: 'skbspan.tunnel.id',
   tunnelKind: 'skbspan.tunnel.kind',
+  verdict: 'skbspan.verdict',
   vlan: 'skbspan.vlan.id',
   waitPlace: 'skbspan.wait.place',
 } as const;

@@ -144,6 +144,7 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
   if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
+  if (end.program !== undefined) to[own.dropProgram] = end.program;
   if (location === undefined) return;
   to[own.dropAddress] = hex(location.address);
   if (location.func === '') return;
@@ -165,14 +166,17 @@ export function dropInWords(end: LifeEnd): string {
       : location.func === ''
         ? ` at ${hex(location.address)}`
         : ` in ${location.func}+0x${location.offset.toString(16)}`;
+  const who = end.program === undefined ? '' : ` by ${end.program}`;
   const rule = end.rule === undefined ? '' : ` by ${ruleInWords(end.rule)}`;
-  return `dropped: ${end.reason ?? 'unknown'}${where}${rule}`;
+  return `dropped: ${end.reason ?? 'unknown'}${who}${where}${rule}`;
 }
 
 /** A call: the function, where it ran, what the skb looked like there. */
 export function setCall(to: Attributes, call: Call): void {
   if (call.kind === 'function') to[std.codeFunctionName] = call.func;
-  else to[own.tracepoint] = call.func;
+  else if (call.kind === 'tracepoint') to[own.tracepoint] = call.func;
+  else to[own.program] = call.func;
+  if (call.verdict !== undefined) to[own.verdict] = call.verdict;
   if (call.module !== undefined) to[own.module] = call.module;
   to[own.seq] = call.seq;
   to[own.depth] = call.depth;

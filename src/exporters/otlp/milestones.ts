@@ -2,6 +2,8 @@
  * Functions that a person who knows networking, but not this kernel's source, wants to see: where a packet enters and leaves a
  * layer, a device, a namespace, a queue, or is changed. All tracepoints are milestones.
  */
+import type { CallKind } from '../../event/packet-path.ts';
+
 const milestones: ReadonlySet<string> = new Set([
   // From the driver up.
   'napi_gro_receive',
@@ -84,5 +86,5 @@ const milestones: ReadonlySet<string> = new Set([
   'kfree_skb_list_reason',
 ]);
 
-export const isMilestone = (kind: 'function' | 'tracepoint', func: string): boolean =>
-  kind === 'tracepoint' || milestones.has(func);
+export const isMilestone = (kind: CallKind, func: string): boolean =>
+  kind !== 'function' || milestones.has(func);

@@ -59,13 +59,14 @@ export function callComment(call: Call, index: number, place: string): string {
   const timing = call.timing === 'exit' ? '' : ` timing=${call.timing}`;
   const inside = parent === undefined ? '' : ` in=${parent.life}/${parent.call}`;
   const result = returnValue === undefined ? '' : ` ret=${register(returnValue)}`;
+  const verdict = call.verdict === undefined ? '' : ` verdict=${call.verdict}`;
   return (
     `call func=${encodeWord(call.func)}` +
     (module === undefined ? '' : ` module=${encodeWord(module)}`) +
     (call.kind === 'function' ? '' : ` kind=${call.kind}`) +
     `${duration}${timing} at=${call.offsetNs}ns depth=${call.depth}${inside}` +
     `${describe(call.device)}${describeTask(call.task)} cpu=${call.cpu} len=${call.len}` +
-    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}${detailWord(call)}` +
+    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}${verdict}${detailWord(call)}` +
     ` seq=${call.seq} call=${index} packet=${call.packet}${place}`
   );
 }
@@ -123,6 +124,7 @@ export function endComment(end: LifeEnd, place: string): string {
   let words = `${commentKind.end} how=${end.how}`;
   if (end.reason !== undefined) words += ` reason=${encodeWord(end.reason)}`;
   if (end.reasonCode !== undefined) words += ` code=${end.reasonCode}`;
+  if (end.program !== undefined) words += ` program=${encodeWord(end.program)}`;
   const { rule } = end;
   const by =
     rule === undefined

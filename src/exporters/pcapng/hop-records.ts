@@ -6,7 +6,7 @@
  * The first record of a path says what is true of all of it, the first of a life what is true of that life, in comments of
  * their own. Each record says which of how many of its path it is, so that whoever reads knows when a path is whole.
  */
-import type { Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
+import type { Call, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
 import type { FilePacket } from './file-section.ts';
 import {
   callComment,
@@ -17,6 +17,7 @@ import {
   pathComment,
 } from './hop-comments.ts';
 import { blankFrame, frameOf } from './link-frame.ts';
+import { verdictsOf } from './packet-verdicts.ts';
 import { surroundings } from './hop-surroundings.ts';
 import { packetFlags, pathClock, processOf, queueOf } from './path-frames.ts';
 
@@ -111,10 +112,22 @@ export function hopRecords(path: PacketPath): FilePacket[] {
       packetId: path.id,
       queue: queueOf(path, sight),
       process,
+      ...verdictsOf(moment.what === 'call' ? life.calls.slice(moment.index, moment.index + 1) : []),
     });
   }
   return records;
 }
+
+const descriptions = {
+  tracepoint: 'kernel tracepoint',
+  tc: 'tc program',
+  xdp: 'XDP program',
+} as const;
+
+const describeCall = ({ kind, module }: Call): string =>
+  kind === 'function'
+    ? `kernel function${module === undefined ? '' : ` of module ${module}`}`
+    : descriptions[kind];
 
 interface Described {
   readonly name: string;
@@ -130,10 +143,7 @@ function describeMoment(moment: Moment, life: Life, skipped: number, place: stri
   if (call !== undefined) {
     return {
       name: call.func,
-      description:
-        call.kind === 'tracepoint'
-          ? 'kernel tracepoint'
-          : `kernel function${call.module === undefined ? '' : ` of module ${call.module}`}`,
+      description: describeCall(call),
       comment: callComment(call, index, place),
       length: call.len,
     };

@@ -57,7 +57,8 @@ function endText(path: PacketPath): string {
   if (end === undefined) return 'still alive';
   const why = end.how === 'dropped' ? ` ${end.reason ?? 'for no reason given'}` : '';
   const where = locationText(end);
-  return `${endWords[end.how]}${why}${where === '' ? '' : ` at ${where}`}`;
+  const who = end.program === undefined ? '' : ` by ${end.program}`;
+  return `${endWords[end.how]}${why}${who}${where === '' ? '' : ` at ${where}`}`;
 }
 
 /** The names under which the packet was known, if they changed: NAT, tunnels. */
@@ -140,6 +141,8 @@ function words(
     ['how', end?.how],
     ['reason', end?.reason === undefined ? undefined : encodeWord(end.reason)],
     ['loc', end === undefined ? undefined : encodeWord(locationText(end))],
+    ['program', end?.program === undefined ? undefined : encodeWord(end.program)],
+    ['verdicts', list(calls.map(({ call }) => call.verdict ?? ''))],
     ['losses', path.losses.length === 0 ? undefined : path.losses.length],
   ];
   return (
@@ -160,7 +163,8 @@ function callLine(call: Call, life: Life, of: Life): string {
         ? ' unfinished'
         : ` dur=${call.durationNs}ns`;
   const who = life === of ? '' : ` life=${life.id}`;
-  return `${'  '.repeat(Math.min(call.depth, 40))}${encodeWord(call.func)}${module}${lasts} at=${call.offsetNs}ns${who}`;
+  const verdict = call.verdict === undefined ? '' : ` verdict=${call.verdict}`;
+  return `${'  '.repeat(Math.min(call.depth, 40))}${encodeWord(call.func)}${module}${verdict}${lasts} at=${call.offsetNs}ns${who}`;
 }
 
 function callLines(

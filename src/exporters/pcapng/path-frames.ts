@@ -8,12 +8,14 @@
  * A big packet that the kernel cut into segments (GSO in software) never was on a wire: its segments are, and give frames.
  * Of the whole there is a frame without bytes then, for its path. So it is with a path in which no headers were seen.
  */
-import type { Device, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
+import type { Call, Device, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
+import { isProgram } from '../../event/verdicts.ts';
 import { flowAddresses, place } from '../text/format.ts';
 import type { AddressName, FilePacket } from './file-section.ts';
 import { addressBytes } from './address-bytes.ts';
 import { isFilledIn } from './filled-in.ts';
 import { blankFrame, type Frame, frameOf } from './link-frame.ts';
+import { verdictsOf } from './packet-verdicts.ts';
 import { pathComments } from './path-comments.ts';
 
 const direction = { inbound: 1, outbound: 2 } as const;
@@ -159,12 +161,22 @@ export function pathClock({ startTimeNs }: PacketPath): PathClock {
   };
 }
 
+/** The calls that the first frame stands for: of its life, and of the lives that have no frame. */
+function callsFor(path: PacketPath, frames: readonly Shown[]): Call[] {
+  const others = new Set(frames.slice(1).map(({ life }) => life));
+  return path.lives
+    .filter((life) => !others.has(life))
+    .flatMap(({ calls }) => calls.filter(isProgram))
+    .sort((left, right) => left.offsetNs - right.offsetNs);
+}
+
 /** The frames of a path; each is to be written at `offsetNs` from the path's start. */
 export function pathFrames(
   path: PacketPath,
 ): { readonly offsetNs: number; readonly packet: FilePacket }[] {
   const clock = pathClock(path);
-  return choose(path).map((shown) => {
+  const frames = choose(path);
+  return frames.map((shown, index) => {
     const { life, sight } = shown;
     const frame = shown.frame ?? blankFrame(life.calls[0]?.len ?? 0);
     const device = deviceOf(shown);
@@ -184,6 +196,7 @@ export function pathFrames(
         packetId: path.id,
         queue: queueOf(path, sight),
         process: processOf(path),
+        ...verdictsOf(index === 0 ? callsFor(path, frames) : life.calls),
       },
     };
   });

@@ -10,14 +10,23 @@ const endWords: Readonly<Record<LifeEnd['how'], string>> = {
 };
 
 /** `✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a`, `consumed at icmp_rcv+0x1a3`. */
-export function endText({ how, reason, location }: LifeEnd): string {
+export function endText({ how, reason, location, program }: LifeEnd): string {
   const why = how === 'dropped' ? ` ${clean(reason ?? 'for no reason given')}` : '';
   const where =
     location === undefined || location.address === 0n ? '' : ` at ${codeLocation(location)}`;
-  return `${endWords[how]}${why}${where}`;
+  const who = program === undefined ? '' : ` by ${clean(program)}`;
+  return `${endWords[how]}${why}${who}${where}`;
 }
 
 const isDropped = (life: Life): boolean => life.end?.how === 'dropped';
+
+/** The packet itself: a frame goes on as the skb that was built from it, and that as a frame that XDP sends on. */
+function lastForm({ lives }: PacketPath): Life | undefined {
+  let at = 0;
+  for (const [index, { parent }] of lives.entries())
+    if (parent?.operation === 'xdp' && parent.life === at) at = index;
+  return lives[at];
+}
 
 /** What became of the packet as a whole: a drop of any of its lives counts first. */
 export function outcome(path: PacketPath): { readonly text: string; readonly dropped: boolean } {
@@ -29,7 +38,7 @@ export function outcome(path: PacketPath): { readonly text: string; readonly dro
     const more = drops.length === 1 ? '' : `, ${drops.length} drops in all`;
     return { text: `${endText(first.end)}${who}${more}`, dropped: true };
   }
-  const end = path.lives[0]?.end;
+  const end = lastForm(path)?.end;
   return { text: end === undefined ? 'still alive' : endText(end), dropped: false };
 }
 

@@ -57,6 +57,7 @@ function createPlaceNotes(path: PacketPath): (call: Call) => string {
 }
 
 const detailRow = { offset: '', duration: '', note: '', tone: 'faint', isDetail: true } as const;
+const verdictText = ({ verdict }: Call): string => (verdict === undefined ? '' : ` → ${verdict}`);
 
 function rowParts(
   item: Item,
@@ -67,7 +68,7 @@ function rowParts(
     case 'call': {
       const { call } = item;
       return {
-        label: functionName(call.func, call.module),
+        label: `${functionName(call.func, call.module)}${verdictText(call)}`,
         duration: durations[call.timing](call),
         note: note(call),
         tone: call.timing === 'unfinished' ? 'loss' : 'plain',

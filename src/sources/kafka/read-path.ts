@@ -12,6 +12,7 @@ import type {
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
+import { callKinds, verdictName } from '../../event/verdicts.ts';
 import { withStory, type BareLife } from '../../event/story.ts';
 import { readDetail, readFlowFields, readLocationFields } from '../read-detail.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
@@ -55,27 +56,32 @@ const place = (fields: Fields): { readonly life: number; readonly call: number }
   call: number(fields, 'call'),
 });
 
-const readCall = (fields: Fields): Call => ({
-  func: text(fields, 'func'),
-  module: textOr(fields, 'module'),
-  kind: word(fields, 'kind', ['function', 'tracepoint']),
-  seq: number(fields, 'seq'),
-  offsetNs: number(fields, 'offset_ns'),
-  durationNs: numberOr(fields, 'duration_ns'),
-  timing: word(fields, 'timing', ['exit', 'enter-only', 'point', 'unfinished']),
-  depth: number(fields, 'depth'),
-  parent: optional(fields, 'parent', place),
-  cpu: number(fields, 'cpu'),
-  task: readTask(object(fields['task'], 'task')),
-  device: readDevice(object(fields['device'], 'device')),
-  len: number(fields, 'len'),
-  mark: number(fields, 'mark'),
-  protocol: number(fields, 'protocol'),
-  returnValue: fields['return_value'] === null ? undefined : big(fields, 'return_value'),
-  packet: number(fields, 'packet'),
-  // Older records do not have it.
-  ...(fields['detail'] == null ? {} : { detail: readDetail(object(fields['detail'], 'detail')) }),
-});
+const readCall = (fields: Fields): Call => {
+  const kind = word(fields, 'kind', callKinds);
+  const returnValue = fields['return_value'] === null ? undefined : big(fields, 'return_value');
+  return {
+    func: text(fields, 'func'),
+    module: textOr(fields, 'module'),
+    kind,
+    seq: number(fields, 'seq'),
+    offsetNs: number(fields, 'offset_ns'),
+    durationNs: numberOr(fields, 'duration_ns'),
+    timing: word(fields, 'timing', ['exit', 'enter-only', 'point', 'unfinished']),
+    depth: number(fields, 'depth'),
+    parent: optional(fields, 'parent', place),
+    cpu: number(fields, 'cpu'),
+    task: readTask(object(fields['task'], 'task')),
+    device: readDevice(object(fields['device'], 'device')),
+    len: number(fields, 'len'),
+    mark: number(fields, 'mark'),
+    protocol: number(fields, 'protocol'),
+    returnValue,
+    verdict: verdictName(kind, returnValue),
+    packet: number(fields, 'packet'),
+    // Older records do not have it.
+    ...(fields['detail'] == null ? {} : { detail: readDetail(object(fields['detail'], 'detail')) }),
+  };
+};
 
 const readSight = (fields: Fields): PacketSight => ({
   offsetNs: number(fields, 'offset_ns'),
@@ -109,6 +115,8 @@ const readEnd = (fields: Fields): LifeEnd => ({
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
   location: optional(fields, 'location', readLocationFields),
+  // Null, or not there at all in records of older versions.
+  program: fields['program'] == null ? undefined : text(fields, 'program'),
   rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 

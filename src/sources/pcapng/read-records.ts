@@ -13,6 +13,7 @@ import type {
 import type { CallDetail } from '../../event/call-detail.ts';
 import type { BarePath } from '../../event/story.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
+import { callKinds, verdictName } from '../../event/verdicts.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
 import { NotOurs, object } from '../kafka/record-fields.ts';
@@ -97,7 +98,7 @@ export function createRecordReader(): RecordReader {
       const raw = words.raw('func');
       const func = remember(names, raw, () => decodeWord(raw));
       const module = words.optionalText('module');
-      const kind = words.has('kind') ? words.name('kind', kinds) : 'function';
+      const kind = words.has('kind') ? words.name('kind', callKinds) : 'function';
       const durationNs = words.optionalNumber('dur');
       const timing = words.has('timing') ? words.name('timing', timings) : 'exit';
       const offsetNs = words.number('at');
@@ -134,6 +135,7 @@ export function createRecordReader(): RecordReader {
           mark,
           protocol,
           returnValue,
+          verdict: verdictName(kind, returnValue),
           packet,
           ...(detail === undefined ? {} : { detail }),
         },
@@ -195,7 +197,6 @@ function readDetailWord(json: string): CallDetail {
   }
 }
 
-const kinds = ['function', 'tracepoint'] as const;
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
 function readPair(words: Words, key: string): { life: number; call: number } {
@@ -250,12 +251,13 @@ export function readEnd(words: Words): { readonly life: number; readonly value: 
   const how = words.name('how', ['dropped', 'consumed', 'released', 'memory', 'reused']);
   const reason = words.optionalText('reason');
   const reasonCode = words.optionalNumber('code');
+  const program = words.optionalText('program');
   const location = readLocation(words);
   const offsetNs = words.number('at');
   const rule = words.has('family') ? readRule(words) : undefined;
   return {
     life: words.number('life'),
-    value: { offsetNs, how, reason, reasonCode, location, rule },
+    value: { offsetNs, how, reason, reasonCode, location, program, rule },
   };
 }
 

@@ -39,6 +39,7 @@ const ended = (offsetNs: number): LifeEnd => ({
   reason: undefined,
   reasonCode: undefined,
   location: undefined,
+  program: undefined,
   rule: undefined,
 });
 const made = (call: number): Pick<LifeSpec, 'id' | 'from'> => ({

@@ -6,7 +6,7 @@ import { hopValues } from '../../../src/exporters/kafka/hop-records.ts';
 import { pathValue } from '../../../src/exporters/kafka/path-records.ts';
 import { jsonLine, pathLine, pathRecord } from '../../../src/exporters/json/records.ts';
 import { readPath } from '../../../src/sources/kafka/read-path.ts';
-import { packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
+import { packetPaths, programsPath, pingPath } from '../../fixtures/packet-paths.ts';
 
 const read = (name: string): string =>
   readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
@@ -23,7 +23,7 @@ const linesOf = (day: string, kind: string): string[] =>
   read(`test/fixtures/kafka/${kind}-${day}.jsonl`).trimEnd().split('\n');
 
 test('a path comes back from its record', () => {
-  for (const [name, path] of Object.entries(packetPaths())) {
+  for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
     const origin = identity;
     assert.deepEqual(readPath(pathValue(path, origin).toString()), { ...path, origin }, name);
     assert.deepEqual(readPath(pathLine({ ...path, origin })), { ...path, origin }, name);

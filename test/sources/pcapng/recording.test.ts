@@ -16,7 +16,7 @@ import {
   type RecordingReader,
 } from '../../../src/sources/pcapng/recording.ts';
 import { sight } from '../../fixtures/packet-path-parts.ts';
-import { packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
+import { packetPaths, pingPath, programsPath } from '../../fixtures/packet-paths.ts';
 import { hostEth0 } from '../../fixtures/scenery.ts';
 import { record } from './record.ts';
 
@@ -37,7 +37,7 @@ function pingWith(part: Partial<Life>): PacketPath {
   return withStory({ ...path, lives: [{ ...life, ...part }] });
 }
 
-for (const [name, path] of Object.entries(packetPaths())) {
+for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
   test(`${name}: what was recorded comes back exactly`, () => {
     const { paths, reader } = readAll(record([path]));
     assert.deepEqual(paths, [path]);
@@ -105,6 +105,7 @@ test('so does what is rare: odd names, big numbers, headers in every place', () 
         reason: odd,
         reasonCode: 0xffff_ffff,
         location: { address: 0xffff_ffff_ffff_ffffn, func: odd, offset: 4095, module: odd },
+        program: undefined,
         rule: { family: odd, table: odd, chain: odd, handle: 2 ** 42 - 1 },
       },
     }),

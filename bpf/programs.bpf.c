@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * programs.bpf.c - tc and XDP programs as calls on a packet, with their verdicts.
+ *
+ * A kernel that can JIT can run a program before (fentry) and after (fexit) another BPF program. Such a program is loaded for one
+ * target; so these here are templates: user space loads them for the first target, and copies of what libbpf made of them
+ * for every other one (src/collector/program-tracer.ts). Ring, lives and the rest are the maps of skbspan.bpf.o.
+ *
+ * The context of both ends stands at the same place on the stack: that is how an exit finds its call, and where the call is on
+ * the stack.
+ */
+/*
+ * A copy of a template has no type information, which a callback (bpf_loop) needs. An XDP frame has no fragments that a filter
+ * could look into, and a packet whose headers lie in fragments was asked before a tc program sees it.
+ */
+#define FILTER_LINEAR_ONLY
+#include "core.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "event.h"
+#include "config.h"
+#include "frame.h"
+
+#define PROGRAM_CALLS_MAX 4096
+#define REASON_VERDICT 0xfffffffe
+
+/* enum xdp_action, include/uapi/linux/bpf.h */
+#define XDP_PASS 2
+#define XDP_TX 3
+#define XDP_REDIRECT 4
+
+/* A running program. */
+struct program_call {
+	u64 token; /* 0: the packet is not followed */
+	u64 skb; /* XDP: the skb whose buffer it looks at, 0: none */
+	u64 data; /* XDP: key of the frame, if there is no skb */
+};
+
+/*
+ * Key: where the program's context is on the stack, and the probe. Owner: the program of the entry; deleted by that of the exit. LRU,
+ * for a missed exit.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROGRAM_CALLS_MAX);
+	__type(key, u64);
+	__type(value, struct program_call);
+} program_calls SEC(".maps");
+
+/* A context pointer may not be calculated with: this is its number. */
+static __always_inline u64 number_of(void *pointer)
+{
+	u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+static __always_inline u64 key_of(u64 place, u32 probe)
+{
+	return place << 16 | (probe & 0xffff);
+}
+
+static __always_inline void open_program(u64 place, u32 probe, struct program_call *call)
+{
+	u64 key = key_of(place, probe);
+
+	if (bpf_map_update_elem(&program_calls, &key, call, BPF_ANY))
+		count(COUNT_LOST_CALLS_FULL);
+}
+
+/* False: it was not followed. */
+static __always_inline bool close_program(u64 place, u32 probe, struct program_call *call)
+{
+	u64 key = key_of(place, probe);
+	struct program_call *open = bpf_map_lookup_elem(&program_calls, &key);
+
+	if (!open)
+		return false;
+	*call = *open;
+	bpf_map_delete_elem(&program_calls, &key);
+	return true;
+}
+
+SEC("fentry")
+int tc_enter(u64 *ctx)
+{
+	u64 skb = number_of((void *)ctx[0]), place = number_of(ctx);
+	struct program_call call = {};
+	struct probe probe = {
+		.id = bpf_get_attach_cookie(ctx),
+		.role = ROLE_PLAIN,
+		.skb = skb,
+		.frame = place,
+	};
+
+	if (!control.recording)
+		return 0;
+	call.token = follow_frames(&probe);
+	if (call.token)
+		open_program(place, probe.id, &call);
+	return 0;
+}
+
+SEC("fexit")
+int tc_leave(u64 *ctx)
+{
+	u64 place = number_of(ctx), verdict = 0;
+	u32 probe = bpf_get_attach_cookie(ctx);
+	struct program_call call;
+
+	if (!control.recording || !close_program(place, probe, &call))
+		return 0;
+	bpf_get_func_ret(ctx, &verdict);
+	emit_exit(call.token, probe, verdict);
+	return 0;
+}
+
+/* An XDP program begins on a frame that is in no skb. */
+struct arrival {
+	u64 data;
+	u64 place;
+	u32 len; /* in this buffer */
+	u32 probe;
+	u64 content; /* hash, if there is a frame at this address (the stack is too small to do it in on_frame) */
+	struct net_device *dev;
+};
+
+static __always_inline void set_field(struct skb_copy *skb, u64 at, u64 bytes, u64 value)
+{
+	/* As in SKB_FIELD. */
+	at -= bpf_core_field_offset(struct sk_buff, len);
+	asm volatile("" : "+r"(at));
+	if (bytes == 8)
+		*(u64 *)(skb->window + at) = value;
+	else if (bytes == 4)
+		*(u32 *)(skb->window + at) = value;
+	else
+		*(u16 *)(skb->window + at) = value;
+}
+
+#define SET_SKB_FIELD(copy, bytes, member, value)                                                                      \
+	set_field(copy, bpf_core_field_offset(struct sk_buff, member), bytes, value)
+
+#define ETHERNET_BYTES 14
+#define VLAN_BYTES 4
+
+/* The frame as the skb that would be built from it, for the filters and the packet record. */
+static __always_inline void describe(struct skb_copy *skb, const struct arrival *arrival)
+{
+	u64 data = arrival->data;
+	u32 network = ETHERNET_BYTES, transport = OFFSET_NONE;
+	u16 protocol = 0;
+	u8 first = 0;
+
+	__builtin_memset(skb, 0, sizeof(*skb));
+	bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)(data + network - 2));
+	if (protocol == be16_to_host(0x8100) || protocol == be16_to_host(0x88a8)) {
+		network += VLAN_BYTES;
+		bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)(data + network - 2));
+	}
+	bpf_probe_read_kernel(&first, sizeof(first), (void *)(data + network));
+	if (protocol == be16_to_host(ETH_P_IP))
+		transport = network + (first & 15) * 4;
+	else if (protocol == be16_to_host(ETH_P_IPV6))
+		transport = network + 40;
+	skb->dev = (u64)arrival->dev;
+	SET_SKB_FIELD(skb, 8, head, data);
+	SET_SKB_FIELD(skb, 8, data, data);
+	SET_SKB_FIELD(skb, 4, tail, arrival->len);
+	SET_SKB_FIELD(skb, 4, len, arrival->len);
+	SET_SKB_FIELD(skb, 2, protocol, protocol);
+	SET_SKB_FIELD(skb, 2, network_header, network);
+	SET_SKB_FIELD(skb, 2, transport_header, transport);
+}
+
+/* A new frame: what its life begins as; not on the stack. */
+static const struct frame new_frame = {.life = {.first = 1}};
+
+/* As on_call in track.h, for a frame. Asks its questions the same way. */
+static __noinline u64 on_frame(const struct arrival *arrival, struct question *question)
+{
+	u64 data = arrival->data;
+	struct skb_copy skb;
+	struct frame *frame;
+	struct enter_event *event;
+	struct life *life;
+	u32 seq;
+	u8 flags = 0;
+
+	describe(&skb, arrival);
+	frame = bpf_map_lookup_elem(&frames, &data);
+	if (frame && !same_packet(frame, arrival->content, arrival->len)) {
+		end_frame(frame, data, 0, FREE_REUSED);
+		frame = NULL;
+	}
+	if (!frame) {
+		/* No skb yet that an expression could be about. */
+		if (config.filters & FILTER_EXPRESSION || wanted(&skb, 0, NULL, question) != VERDICT_YES)
+			return 0;
+		if (bpf_map_update_elem(&frames, &data, &new_frame, BPF_ANY)) {
+			count(COUNT_LOST_LIVES_FULL);
+			return 0;
+		}
+		frame = bpf_map_lookup_elem(&frames, &data);
+		if (!frame)
+			return 0;
+	}
+	life = &frame->life;
+	if (frame->token == IGNORED_TOKEN)
+		return 0;
+	if (!life->id) {
+		life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
+		life->first = 1;
+		count(COUNT_LIVES);
+		if (frame->token) {
+			life->parent = frame->token >> 16;
+			emit_link(life, data, frame->token, arrival->probe, LINK_XDP);
+		}
+	}
+	frame->len = 0;
+	frame->skb = 0;
+	locate(life, &skb, NULL);
+	tell_task(life);
+	if (life->parent)
+		flags |= FLAG_LINKED;
+	if (life->first) {
+		flags |= FLAG_FIRST;
+		emit_packet(life, 0, &skb, 0, arrival->probe, flags);
+		flags &= ~FLAG_FIRST;
+		life->addresses = addresses_hash(&skb);
+	}
+	life->first = 0;
+
+	seq = next_seq(life);
+	event = reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	fill_header(&event->header, EVENT_ENTER, life->id, seq, arrival->probe, flags);
+	event->skb = data;
+	event->frame = arrival->place;
+	event->netns = life->netns;
+	event->ifindex = life->ifindex;
+	event->len = arrival->len;
+	event->mark = 0;
+	event->protocol = be16_to_host(SKB_FIELD(&skb, u16, protocol));
+	event->_pad0 = 0;
+	event->details = 0;
+	submit(event);
+	return call_token(life, seq);
+}
+
+/* As follow() in track.h. */
+static __always_inline u64 follow_frame(const struct arrival *arrival)
+{
+	struct question question = {};
+	u64 token = on_frame(arrival, &question), stage = STAGE_NONE, no_skb = 0;
+
+	for (u32 asked = 0; asked < config.questions && question.stage != stage; asked++) {
+		if (!answer(&question, &no_skb))
+			return 0;
+		stage = question.stage;
+		token = on_frame(arrival, &question);
+	}
+	return token;
+}
+
+SEC("fentry")
+int xdp_enter(u64 *ctx)
+{
+	const struct xdp_buff *xdp = (void *)ctx[0];
+	u64 place = number_of(ctx);
+	u32 id = bpf_get_attach_cookie(ctx);
+	struct program_call call = {};
+
+	if (!control.recording)
+		return 0;
+	call.skb = skb_of_buffer((u64)BPF_CORE_READ(xdp, data_hard_start));
+	if (call.skb) {
+		struct probe probe = {.id = id, .role = ROLE_PLAIN, .skb = call.skb, .frame = place};
+
+		call.token = follow(&probe);
+	} else {
+		struct arrival arrival = {
+			.data = (u64)BPF_CORE_READ(xdp, data),
+			.place = place,
+			.probe = id,
+			.dev = BPF_CORE_READ(xdp, rxq, dev),
+		};
+
+		call.data = arrival.data;
+		arrival.len = (u64)BPF_CORE_READ(xdp, data_end) - arrival.data;
+		if (bpf_map_lookup_elem(&frames, &arrival.data))
+			arrival.content = content_hash(arrival.data, arrival.len);
+		call.token = follow_frame(&arrival);
+	}
+	if (call.token)
+		open_program(place, id, &call);
+	return 0;
+}
+
+/* The verdict sends the packet on: notes what it looks like now. `call` says from where. */
+static __noinline void send_on(const struct program_call *call, u64 data, u32 len, u32 probe)
+{
+	u64 before = call->data;
+	struct frame *frame = before ? bpf_map_lookup_elem(&frames, &before) : NULL;
+
+	/* The program moved the packet's beginning, or took it out of an skb. */
+	if (before != data) {
+		if (bpf_map_update_elem(&frames, &data, frame ? frame : &new_frame, BPF_ANY)) {
+			count(COUNT_LOST_LINKS);
+			return;
+		}
+		if (frame)
+			bpf_map_delete_elem(&frames, &before);
+		frame = bpf_map_lookup_elem(&frames, &data);
+	}
+	if (!frame)
+		return;
+	frame->token = call->token;
+	frame->skb = call->skb;
+	frame->content = content_hash(data, len);
+	frame->len = len;
+	frame->probe = probe;
+}
+
+/* The verdict is the end of a frame, which has no kfree_skb. */
+static __noinline void drop_frame(u64 data, u32 probe, u32 verdict)
+{
+	struct frame *frame = bpf_map_lookup_elem(&frames, &data);
+	struct drop_event *event;
+	u32 seq;
+
+	if (!frame)
+		return;
+	seq = next_seq(&frame->life);
+	event = reserve(sizeof(*event));
+	if (event) {
+		fill_header(&event->header, EVENT_DROP, frame->life.id, seq, probe, 0);
+		event->location = 0;
+		event->skb = data;
+		event->reason = REASON_VERDICT;
+		event->verdict = verdict;
+		submit(event);
+	}
+	bpf_map_delete_elem(&frames, &data);
+}
+
+SEC("fexit")
+int xdp_leave(u64 *ctx)
+{
+	const struct xdp_buff *xdp = (void *)ctx[0];
+	u64 place = number_of(ctx), verdict = 0, data;
+	u32 probe = bpf_get_attach_cookie(ctx);
+	struct program_call call;
+
+	if (!control.recording || !close_program(place, probe, &call))
+		return 0;
+	bpf_get_func_ret(ctx, &verdict);
+	verdict = (u32)verdict;
+	emit_exit(call.token, probe, verdict);
+	if (call.skb ? verdict == XDP_TX || verdict == XDP_REDIRECT : verdict >= XDP_PASS && verdict <= XDP_REDIRECT) {
+		data = (u64)BPF_CORE_READ(xdp, data);
+		send_on(&call, data, (u64)BPF_CORE_READ(xdp, data_end) - data, probe);
+	} else if (!call.skb) {
+		drop_frame(call.data, probe, verdict);
+	}
+	return 0;
+}
+
+/* What `holders` tells of a loaded program. */
+struct holders {
+	u32 id;
+	u32 _pad;
+	u64 references;
+};
+
+/* An iterator over all loaded programs: what we alone hold is let go (src/collector/program-holders.ts). */
+SEC("iter/bpf_prog")
+int holders(struct bpf_iter__bpf_prog *ctx)
+{
+	struct bpf_prog *program = ctx->prog;
+	struct holders told = {};
+
+	if (!program)
+		return 0;
+	told.id = BPF_CORE_READ(program, aux, id);
+	told.references = BPF_CORE_READ(program, aux, refcnt.counter) - 1; /* the iterator's own */
+	bpf_seq_write(ctx->meta->seq, &told, sizeof(told));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
