@@ -10,7 +10,7 @@
 #ifndef SKBSPAN_TRACEPOINT_H
 #define SKBSPAN_TRACEPOINT_H
 
-#include "track.h"
+#include "detail.h"
 #include "tracepoints.h"
 
 /* The alive life at this address is of an earlier packet: see above. */
@@ -24,7 +24,7 @@ static __always_inline bool skb_is_new(u32 id, u64 skb, const struct life *life)
 	return life->state == LIFE_ALIVE && life->head && life->head != (u64)BPF_CORE_READ(arrived, head);
 }
 
-static __always_inline void on_tracepoint(u32 id, u64 skb)
+static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 {
 	struct life *life;
 	struct probe probe = {
@@ -39,7 +39,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
-	follow(&probe);
+	tell_details(ctx, &probe.skb, follow(&probe));
 }
 
 static __always_inline void on_consumed(u64 skb, u64 location)

@@ -1,21 +1,17 @@
 import type { Command } from 'commander';
+import { addIntakeOptions, type IntakeFlags } from './intake-options.ts';
 import { addKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { parseKafkaSource } from './kafka-source-options.ts';
+import { addOtlpOptions, type OtlpFlags } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 type OutputFlag =
-  | 'otlp'
-  | 'otlpTimeScale'
-  | 'json'
-  | 'format'
-  | 'color'
-  | 'outputLimitLines'
-  | 'pcapng'
-  | 'pcapngMode'
-  | 'pcapngRotate';
+  'json' | 'format' | 'color' | 'outputLimitLines' | 'pcapng' | 'pcapngMode' | 'pcapngRotate';
 type ConvertFlags = Pick<TraceFlags, OutputFlag> &
-  KafkaFlags & { readonly from?: string; readonly parquet?: string };
+  KafkaFlags &
+  OtlpFlags &
+  IntakeFlags & { readonly from?: string; readonly parquet?: string };
 
 /** With --from but without --kafka the options of the connection are the source's, and no output's. */
 function outputFlags(flags: ConvertFlags): TraceFlags {
@@ -41,11 +37,10 @@ export function addConvertCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(
-    addKafkaOptions(
-      program.command('convert').description('make other outputs of what was recorded before'),
-    ),
-  )
+  const convert = program
+    .command('convert')
+    .description('make other outputs of what was recorded before');
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(convert))))
     .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
     .option(
       '--from <address>',
@@ -53,8 +48,6 @@ export function addConvertCommand(
     )
     .option('--parquet <file>', 'a row per call, for DuckDB, Spark and others')
     .option('--json [file]', 'a line of JSON per path; without a file to standard output')
-    .option('--otlp [url]', 'send each path as a trace by OTLP/gRPC')
-    .option('--otlp-time-scale <n>', 'make traces n times as long (default: 1)')
     .option(
       '--format <name>',
       'text on standard output: tree, table or none (default: tree, none beside another output)',

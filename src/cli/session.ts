@@ -6,10 +6,10 @@
  */
 import { startTracing, type Tracing, type TracingOptions } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
-import type { PacketPath } from '../event/packet-path.ts';
 import type { Statistics } from '../event/statistics.ts';
-import { createPipeline } from '../pipeline/pipeline.ts';
+import { createPipeline, type Pipeline } from '../pipeline/pipeline.ts';
 import { createProgress } from './progress.ts';
+import type { Intake } from './intake.ts';
 import { say } from './say.ts';
 import type { StopRequest } from './stop-request.ts';
 
@@ -18,14 +18,20 @@ const deliverMs = 60_000;
 /** At the end a person waits: whoever has not taken its paths by then does not get them. */
 const shutdownMs = 5_000;
 
+/** What the run has counted so far, the outputs' losses included, and how full their queues are. */
+export type ReadState = () => Promise<{
+  readonly statistics: Statistics;
+  readonly queues: ReturnType<Pipeline['queues']>;
+}>;
+
 export interface SessionOptions {
   readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onError'>;
   readonly exporters: readonly Exporter[];
   readonly stop: StopRequest;
-  /** Paths to hand to the exporters; default: all. */
-  readonly keep?: (path: PacketPath) => boolean;
+  /** What paths go through before the exporters; default: nothing. */
+  readonly intake?: Intake;
   /** Called once all probes record; if it throws, the session ends and throws that. */
-  readonly onReady: (tracing: Tracing) => void | Promise<void>;
+  readonly onReady: (tracing: Tracing, state: ReadState) => void | Promise<void>;
 }
 
 export interface SessionResult {
@@ -57,7 +63,7 @@ function sayDetaching({ detaching }: Tracing): void {
  * starting or `onReady` threw, after everything is closed.
  */
 export async function runSession(options: SessionOptions): Promise<SessionResult | undefined> {
-  const { stop, keep, onReady } = options;
+  const { stop, intake, onReady } = options;
   const progress = createProgress(process.stderr);
   const pipeline = createPipeline({
     exporters: options.exporters,
@@ -74,7 +80,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
       onProgress: (step) => {
         progress.update(step);
       },
-      onPaths: (paths) => pipeline.push(keep === undefined ? paths : paths.filter(keep)),
+      onPaths: (paths) => pipeline.push(intake?.take(paths) ?? paths),
       onError: (error) => {
         broken ??= error;
         stop.request('broken');
@@ -90,13 +96,24 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
     const began = performance.now();
     let elapsedMs: number;
     try {
-      await onReady(tracing);
+      await onReady(tracing, async () => {
+        const seen = await tracing.statistics();
+        const losses = new Map(seen.losses);
+        for (const [cause, count] of pipeline.losses())
+          losses.set(cause, (losses.get(cause) ?? 0) + count);
+        const counted = { ...seen, losses };
+        return {
+          statistics: intake?.counted(counted) ?? counted,
+          queues: pipeline.queues(),
+        };
+      });
       await stop.requested;
     } finally {
       elapsedMs = performance.now() - began;
       statistics = await tracing.stop();
       sayDetaching(tracing);
     }
+    statistics = intake?.counted(statistics) ?? statistics;
     statistics = await pipeline.shutdown(shutdownMs, statistics);
     return { statistics, elapsedMs, broken };
   } finally {

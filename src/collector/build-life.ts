@@ -9,9 +9,11 @@ import {
   freeHow,
 } from '../event/layout.ts';
 import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
+import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
+import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
@@ -21,6 +23,7 @@ export interface LifeSurroundings {
   readonly offsetAt: (at: number) => number;
   readonly context: ContextTable;
   readonly symbols: Symbols;
+  readonly details: DetailReader | undefined;
 }
 
 /** drop_event.reason of a kernel that tells none. */
@@ -34,7 +37,7 @@ export function buildLife(
   draft: LifeDraft,
   parent: Life['parent'],
   surroundings: LifeSurroundings,
-): Life {
+): BareLife {
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
   const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
@@ -46,6 +49,8 @@ export function buildLife(
     calls: buildCalls(draft, packets, end, surroundings),
     packets,
     end,
+    sockets: [],
+    conntracks: [],
   };
 }
 
@@ -53,7 +58,7 @@ function buildCalls(
   draft: LifeDraft,
   packets: readonly PacketSight[],
   end: LifeEnd | undefined,
-  { words, symbols, context }: LifeSurroundings,
+  { words, symbols, context, details }: LifeSurroundings,
 ): Call[] {
   let packet = -1;
   return draft.calls.map((call) => {
@@ -86,6 +91,9 @@ function buildCalls(
       returnValue:
         call.exit < 0 ? undefined : wideAt(words, call.exit + (exitEvent.returnValue >> 2)),
       packet,
+      ...(call.details === undefined || details === undefined
+        ? {}
+        : { detail: details.read(words, call.details, { func, kind }) }),
     };
   });
 }
@@ -114,8 +122,9 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
       reasonCode: isTold ? code : undefined,
       location,
+      rule: undefined,
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';
-  return { offsetNs, how, reason: undefined, reasonCode: undefined, location };
+  return { offsetNs, how, reason: undefined, reasonCode: undefined, location, rule: undefined };
 }

@@ -13,7 +13,9 @@ import { directionOf } from './direction.ts';
 import { orderLives, parentOf } from './life-order.ts';
 import { findLosses } from './losses.ts';
 import { nest } from './nesting.ts';
+import type { DetailReader } from './read-detail.ts';
 import { sortRecords, type PathDraft } from './path-records.ts';
+import { withStory, type BarePath } from '../event/story.ts';
 
 /** Names for numbers; all of them total. */
 export interface Symbols {
@@ -33,6 +35,8 @@ export interface PathBuilderOptions {
   readonly symbols: Symbols;
   /** 8 bytes, different for every run on every host: the first half of all trace ids. */
   readonly runId: Uint8Array;
+  /** For the details that were asked for; undefined: none were. */
+  readonly details?: DetailReader | undefined;
 }
 
 export interface BuiltBatch {
@@ -48,7 +52,7 @@ export interface PathBuilder {
   build(batch: ArrayBuffer): BuiltBatch;
 }
 
-export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathBuilder {
+export function createPathBuilder({ symbols, runId, details }: PathBuilderOptions): PathBuilder {
   const context = createContextTable((inode) => symbols.netnsName(inode));
   const traceIdPrefix = Buffer.from(runId).toString('hex');
 
@@ -70,7 +74,9 @@ export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathB
           const draft = sortRecords(raw);
           orphanExits += draft.orphanExits;
           if (draft.lives.size > 0)
-            paths.push(buildPath(raw, draft, { symbols, context, traceIdPrefix, epochOffsetNs }));
+            paths.push(
+              buildPath(raw, draft, { symbols, context, details, traceIdPrefix, epochOffsetNs }),
+            );
         },
       });
       return { paths, undecodable, orphanExits };
@@ -81,6 +87,7 @@ export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathB
 interface Surroundings {
   readonly symbols: Symbols;
   readonly context: ContextTable;
+  readonly details: DetailReader | undefined;
   readonly traceIdPrefix: string;
   readonly epochOffsetNs: bigint;
 }
@@ -90,13 +97,14 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
   const { startNs, offsetAt } = draft;
   const drafts = orderLives(words, draft.lives, raw.root);
   nest(draft.calls);
-  const surroundings = { words, offsetAt, context: around.context, symbols: around.symbols };
+  const { context, symbols, details } = around;
+  const surroundings = { words, offsetAt, context, symbols, details };
   const lives = drafts.map((life) =>
     buildLife(life, parentOf(words, life, draft.lives), surroundings),
   );
   const id = drafts[0]?.id ?? raw.root;
   const root = lives[0];
-  return {
+  return withStory({
     id,
     traceId: around.traceIdPrefix + id.toString(16).padStart(16, '0'),
     startTimeNs: startNs + around.epochOffsetNs,
@@ -106,14 +114,14 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
     losses: findLosses(raw, drafts, (life) => draft.lives.has(life)),
     flow: firstFlow(lives),
     direction: root === undefined ? 'unknown' : directionOf(root),
-  };
+  });
 }
 
 /**
  * What the packet is called: the first headers that say so in full. A packet made here is seen before its headers are
  * filled in, when it has no addresses or ports yet.
  */
-function firstFlow(lives: PacketPath['lives']): PacketPath['flow'] {
+function firstFlow(lives: BarePath['lives']): PacketPath['flow'] {
   let best: PacketPath['flow'];
   for (const life of lives) {
     for (const { flow } of life.packets) {

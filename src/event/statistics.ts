@@ -10,6 +10,8 @@ export interface Statistics {
   readonly drops: ReadonlyMap<string, number>;
   /** Lost things by cause, see `lossCauses`; a cause with 0 is present. */
   readonly losses: ReadonlyMap<LossCause, number>;
+  /** Paths that --keep left out: not lost. undefined: nothing was asked to be. */
+  readonly leftOut?: number;
 }
 
 /** Every way in which something can be lost, with the words the summary uses. */
@@ -24,7 +26,7 @@ export const lossCauses = {
   unreadable: 'skb arguments that could not be read',
   recursion: 'probe hits skipped by the kernel (recursion)',
   undecodable: 'events with impossible content',
-  orphan_exits: 'exits without a call (their path was already handed out)',
+  orphan_exits: 'exits and details without a call (their path was already handed out)',
   tracker_memory: 'events thrown away: memory for paths in flight was used up',
   paths_dropped: 'paths dropped: the main thread lagged behind',
   recording: 'paths of a recording that are incomplete or damaged',

@@ -5,61 +5,41 @@
  */
 import type {
   Call,
-  CodeLocation,
-  Device,
-  Flow,
   Life,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
-  Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import {
+  changeFields,
+  conntrackFields,
+  crossingFields,
+  outcomeFields,
+  socketFields,
+  waitFields,
+} from './story-records.ts';
+import { detailFields } from './detail-record.ts';
+import {
+  deviceFields,
+  flowFields,
+  hex,
+  locationFields,
+  taskFields,
+  type Fields,
+  type Json,
+} from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
-
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-type Fields = Readonly<Record<string, Json>>;
-
-const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 /** `2026-08-21T22:13:20.123456789Z`. */
 export function isoTime(epochNs: bigint): string {
   const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }
-
-const flowFields = (flow: Flow | undefined): Json =>
-  flow === undefined
-    ? null
-    : {
-        network: flow.network,
-        transport: flow.transport,
-        source_address: flow.sourceAddress,
-        source_port: flow.sourcePort ?? null,
-        destination_address: flow.destinationAddress,
-        destination_port: flow.destinationPort ?? null,
-        tcp_flags: flow.tcpFlags ?? null,
-        detail: flow.detail,
-      };
-
-const deviceFields = (device: Device): Fields => ({
-  netns: device.netns,
-  netns_name: device.netnsName,
-  ifindex: device.ifindex,
-  name: device.name,
-  mtu: device.mtu,
-});
-
-const taskFields = (task: Task): Fields => ({
-  tid: task.tid,
-  tgid: task.tgid,
-  comm: task.comm,
-  cgroup: task.cgroup.toString(),
-});
 
 const callFields = (call: Call): Fields => ({
   func: call.func,
@@ -79,6 +59,7 @@ const callFields = (call: Call): Fields => ({
   protocol: call.protocol,
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
+  detail: call.detail === undefined ? null : detailFields(call.detail),
 });
 
 const sightFields = (sight: PacketSight): Fields => ({
@@ -103,16 +84,6 @@ const sightFields = (sight: PacketSight): Fields => ({
   socket: hex(sight.socket),
 });
 
-const locationFields = (location: CodeLocation | undefined): Json =>
-  location === undefined
-    ? null
-    : {
-        address: hex(location.address),
-        func: location.func,
-        offset: location.offset,
-        module: location.module ?? null,
-      };
-
 const endFields = (end: LifeEnd | undefined): Json =>
   end === undefined
     ? null
@@ -122,19 +93,25 @@ const endFields = (end: LifeEnd | undefined): Json =>
         reason: end.reason ?? null,
         reason_code: end.reasonCode ?? null,
         location: locationFields(end.location),
+        rule: end.rule === undefined ? null : { ...end.rule },
       };
 
-const lifeFields = ({ id, skb, parent, offsetNs, calls, packets, end }: Life): Fields => ({
-  id,
-  skb: hex(skb),
+const lifeFields = (life: Life): Fields => ({
+  id: life.id,
+  skb: hex(life.skb),
   parent:
-    parent === undefined
+    life.parent === undefined
       ? null
-      : { life: parent.life, call: parent.call, operation: parent.operation },
-  offset_ns: offsetNs,
-  end: endFields(end),
-  calls: calls.map(callFields),
-  packets: packets.map(sightFields),
+      : { life: life.parent.life, call: life.parent.call, operation: life.parent.operation },
+  offset_ns: life.offsetNs,
+  end: endFields(life.end),
+  calls: life.calls.map(callFields),
+  packets: life.packets.map(sightFields),
+  sockets: life.sockets.map(socketFields),
+  conntracks: life.conntracks.map(conntrackFields),
+  waits: life.waits.map(waitFields),
+  crossings: life.crossings.map(crossingFields),
+  changes: life.changes.map(changeFields),
 });
 
 const lossFields = (loss: PathLoss): Fields => ({
@@ -157,6 +134,7 @@ export const pathRecord = (path: PacketPath): Fields => ({
   losses: path.losses.map(lossFields),
   flow: flowFields(path.flow),
   lives: path.lives.map(lifeFields),
+  outcome: outcomeFields(path.outcome),
 });
 
 /** Of a path that was read from records of several hosts: whose it is. */
@@ -175,6 +153,7 @@ export const summaryRecord = (statistics: Statistics): Fields => ({
   paths: statistics.paths,
   drops: Object.fromEntries(statistics.drops),
   losses: Object.fromEntries(statistics.losses),
+  ...(statistics.leftOut === undefined ? {} : { left_out: statistics.leftOut }),
 });
 
 /**

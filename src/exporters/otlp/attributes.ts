@@ -1,26 +1,8 @@
 import type { Attributes } from '@opentelemetry/api';
-import {
-  ATTR_CODE_FUNCTION_NAME,
-  ATTR_ERROR_TYPE,
-  ATTR_NETWORK_TRANSPORT,
-  ATTR_NETWORK_TYPE,
-} from '@opentelemetry/semantic-conventions';
-import {
-  ATTR_CPU_LOGICAL_NUMBER,
-  ATTR_DESTINATION_ADDRESS,
-  ATTR_DESTINATION_PORT,
-  ATTR_HOST_NAME,
-  ATTR_NETWORK_INTERFACE_NAME,
-  ATTR_NETWORK_IO_DIRECTION,
-  ATTR_PROCESS_EXECUTABLE_NAME,
-  ATTR_PROCESS_PID,
-  ATTR_SOURCE_ADDRESS,
-  ATTR_SOURCE_PORT,
-  ATTR_THREAD_NAME,
-} from '@opentelemetry/semantic-conventions/incubating';
 import type {
   Call,
   Device,
+  FilterRule,
   Flow,
   Life,
   LifeEnd,
@@ -28,7 +10,7 @@ import type {
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
-import { own } from './attribute-names.ts';
+import { own, std } from './attribute-names.ts';
 
 /*
  * A value that is unknown, or that says nothing (mark 0, device 0), has no attribute: a viewer then shows less noise and a
@@ -40,31 +22,41 @@ const ethertype = (value: number): string => `0x${value.toString(16).padStart(4,
 
 /** Addresses and ports, as general/attributes.md of the semantic conventions names them for packet tracing. */
 export function setFlow(to: Attributes, flow: Flow): void {
-  if (flow.sourceAddress !== '') to[ATTR_SOURCE_ADDRESS] = flow.sourceAddress;
-  if (flow.sourcePort !== undefined) to[ATTR_SOURCE_PORT] = flow.sourcePort;
-  if (flow.destinationAddress !== '') to[ATTR_DESTINATION_ADDRESS] = flow.destinationAddress;
-  if (flow.destinationPort !== undefined) to[ATTR_DESTINATION_PORT] = flow.destinationPort;
-  to[ATTR_NETWORK_TRANSPORT] = flow.transport;
-  if (flow.network === 'ipv4' || flow.network === 'ipv6') to[ATTR_NETWORK_TYPE] = flow.network;
+  if (flow.sourceAddress !== '') to[std.sourceAddress] = flow.sourceAddress;
+  if (flow.sourcePort !== undefined) to[std.sourcePort] = flow.sourcePort;
+  if (flow.destinationAddress !== '') to[std.destinationAddress] = flow.destinationAddress;
+  if (flow.destinationPort !== undefined) to[std.destinationPort] = flow.destinationPort;
+  to[std.networkTransport] = flow.transport;
+  if (flow.network === 'ipv4' || flow.network === 'ipv6') to[std.networkType] = flow.network;
   if (flow.tcpFlags !== undefined) to[own.tcpFlags] = flow.tcpFlags;
   if (flow.detail !== '') to[own.detail] = flow.detail;
 }
 
-function setDevice(to: Attributes, device: Device): void {
-  if (device.name !== '') to[ATTR_NETWORK_INTERFACE_NAME] = device.name;
+export function setDevice(to: Attributes, device: Device): void {
+  if (device.name !== '') to[std.networkInterfaceName] = device.name;
   if (device.ifindex !== 0) to[own.ifindex] = device.ifindex;
+  if (device.kind !== '') to[own.interfaceKind] = device.kind;
   if (device.mtu !== 0) to[own.mtu] = device.mtu;
 }
 
 function setTask(to: Attributes, task: Task): void {
-  if (task.tgid !== 0) to[ATTR_PROCESS_PID] = task.tgid;
+  if (task.tgid !== 0) to[std.processPid] = task.tgid;
   if (task.tid !== 0) to[own.tid] = task.tid;
   if (task.comm !== '') {
-    to[ATTR_THREAD_NAME] = task.comm;
+    to[std.threadName] = task.comm;
     // The main thread bears the executable's name; other threads call themselves what they like.
-    if (task.tid !== 0 && task.tid === task.tgid) to[ATTR_PROCESS_EXECUTABLE_NAME] = task.comm;
+    if (task.tid !== 0 && task.tid === task.tgid) to[std.processExecutableName] = task.comm;
   }
   if (task.cgroup !== 0n) to[own.cgroup] = String(task.cgroup);
+  setContainer(to, task);
+}
+
+function setContainer(
+  to: Attributes,
+  { containerId, podUid }: Pick<Task, 'containerId' | 'podUid'>,
+): void {
+  if (containerId !== '') to[std.containerId] = containerId;
+  if (podUid !== '') to[std.k8sPodUid] = podUid;
 }
 
 /** Where and when a span is in its path, in true nanoseconds whatever the time scale. */
@@ -75,9 +67,11 @@ export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: num
 
 /** What only the root span says: the path as a whole. */
 export function setPath(to: Attributes, path: PacketPath): void {
-  if (path.direction !== 'unknown') to[ATTR_NETWORK_IO_DIRECTION] = path.direction;
-  if (path.origin !== undefined) to[ATTR_HOST_NAME] = path.origin.host;
+  if (path.direction !== 'unknown') to[std.networkIoDirection] = path.direction;
+  if (path.origin !== undefined) to[std.hostName] = path.origin.host;
   to[own.ending] = path.ending;
+  to[own.outcome] = path.outcome.kind;
+  if (path.outcome.by !== '') to[own.outcomeBy] = path.outcome.by;
   to[own.lives] = path.lives.length;
   to[own.calls] = path.lives.reduce((sum, life) => sum + life.calls.length, 0);
   if (path.losses.length > 0) {
@@ -119,8 +113,24 @@ export function setLife(to: Attributes, life: Life): void {
       to[own.gsoSegments] = sight.gso.segments;
     }
   }
+  setSocket(to, life);
+  const tracked = life.conntracks.at(-1);
+  if (tracked !== undefined) {
+    to[own.conntrackInfo] = tracked.info;
+    if (tracked.status.length > 0) to[own.conntrackStatus] = [...tracked.status];
+  }
   to[own.endHow] = life.end?.how ?? 'alive';
   if (life.end !== undefined) setEnd(to, life.end);
+}
+
+/** The socket that it was given to last; before that, the one that it came from. */
+function setSocket(to: Attributes, { sockets }: Life): void {
+  const socket = sockets.at(-1);
+  if (socket === undefined) return;
+  if (socket.inode !== 0) to[own.socketInode] = socket.inode;
+  if (socket.uid !== undefined) to[own.socketUid] = socket.uid;
+  if (socket.state !== '') to[own.socketState] = socket.state;
+  setContainer(to, socket);
 }
 
 function setEnd(to: Attributes, end: LifeEnd): void {
@@ -130,9 +140,10 @@ function setEnd(to: Attributes, end: LifeEnd): void {
     return;
   }
   const reason = end.reason ?? 'unknown';
-  to[ATTR_ERROR_TYPE] = reason;
+  to[std.errorType] = reason;
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
+  if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
   if (location === undefined) return;
   to[own.dropAddress] = hex(location.address);
   if (location.func === '') return;
@@ -140,6 +151,10 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[own.dropOffset] = location.offset;
   if (location.module !== undefined) to[own.dropModule] = location.module;
 }
+
+/** As one finds it by `nft -a list ruleset`. */
+const ruleInWords = ({ family, table, chain, handle }: FilterRule): string =>
+  `${family} ${table} ${chain} ${handle === 0 ? 'policy' : `handle ${handle}`}`;
 
 /** One sentence for a span's status: `dropped: NETFILTER_DROP in nf_hook_slow+0x5a`. */
 export function dropInWords(end: LifeEnd): string {
@@ -150,18 +165,19 @@ export function dropInWords(end: LifeEnd): string {
       : location.func === ''
         ? ` at ${hex(location.address)}`
         : ` in ${location.func}+0x${location.offset.toString(16)}`;
-  return `dropped: ${end.reason ?? 'unknown'}${where}`;
+  const rule = end.rule === undefined ? '' : ` by ${ruleInWords(end.rule)}`;
+  return `dropped: ${end.reason ?? 'unknown'}${where}${rule}`;
 }
 
 /** A call: the function, where it ran, what the skb looked like there. */
 export function setCall(to: Attributes, call: Call): void {
-  if (call.kind === 'function') to[ATTR_CODE_FUNCTION_NAME] = call.func;
+  if (call.kind === 'function') to[std.codeFunctionName] = call.func;
   else to[own.tracepoint] = call.func;
   if (call.module !== undefined) to[own.module] = call.module;
   to[own.seq] = call.seq;
   to[own.depth] = call.depth;
   to[own.timing] = call.timing;
-  to[ATTR_CPU_LOGICAL_NUMBER] = call.cpu;
+  to[std.cpuLogicalNumber] = call.cpu;
   setTask(to, call.task);
   setDevice(to, call.device);
   to[own.len] = call.len;

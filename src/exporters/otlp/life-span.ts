@@ -1,23 +1,23 @@
-import { SpanStatusCode, type Attributes, type Link, type SpanStatus } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import type { Life, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { dropInWords, setFlow, setLife, setPath, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import { contextOf, type SpanParts } from './span-parts.ts';
+import type { SpanLink, SpanParts } from './span-parts.ts';
+import type { PathPlan } from './spans.ts';
 
 /** The span that stands for a life: the packet itself, or a clone, copy or segment of it. */
-export function describeLife(
-  path: PacketPath,
-  plan: LifePlan,
-  plans: readonly LifePlan[],
-  timeScale: number,
-): SpanParts {
+export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
+  const { path, lives: plans, epoch } = of;
+  const { timeScale, detail = 'calls' } = of.options;
   const { life, index, flow, offsetNs, endOffsetNs, startsTrace } = plan;
+  const isChild = index === 0 && of.options.join === 'child';
   const attributes: Attributes = {};
   if (flow !== undefined) setFlow(attributes, flow);
   if (startsTrace) {
     setPath(attributes, path);
     if (timeScale !== 1) attributes[own.timeScale] = timeScale;
+    if (detail !== 'calls') attributes[own.spanDetail] = detail;
   }
   setLife(attributes, life);
   if (path.losses.some((loss) => loss.cause !== 'memory' && loss.life === index))
@@ -27,13 +27,14 @@ export function describeLife(
   return {
     name: index === 0 ? rootName(path) : (life.parent?.operation ?? 'life'),
     context: plan.context,
-    parent: startsTrace ? undefined : plans[0]?.context,
+    parent: startsTrace ? (isChild ? of.application : undefined) : plans[0]?.context,
+    epoch,
     offsetNs,
     endOffsetNs,
     attributes,
     device: plan.device,
-    status: statusOf(plan, plans),
-    links: linksOf(life, plans),
+    error: errorOf(plan, plans),
+    links: index === 0 ? applicationLinks(of) : linksOf(of, life),
     events: headerChanges(life),
   };
 }
@@ -43,39 +44,51 @@ function rootName(path: PacketPath): string {
   return path.flow === undefined ? 'packet' : `packet ${path.flow.transport}`;
 }
 
-/** ERROR if this life was dropped. The root also tells of the clones in its trace: what TCP sends, and loses, is a clone. */
-function statusOf({ life, index }: LifePlan, plans: readonly LifePlan[]): SpanStatus {
-  if (life.end?.how === 'dropped')
-    return { code: SpanStatusCode.ERROR, message: dropInWords(life.end) };
+/** An error if this life was dropped. The root also tells of the clones in its trace: what TCP sends, and loses, is a clone. */
+function errorOf({ life, index }: LifePlan, plans: readonly LifePlan[]): string | undefined {
+  if (life.end?.how === 'dropped') return dropInWords(life.end);
   if (index === 0)
     for (const { life: other, startsTrace } of plans)
       if (!startsTrace && other.end?.how === 'dropped')
-        return {
-          code: SpanStatusCode.ERROR,
-          message: `${other.parent?.operation ?? 'life'} ${dropInWords(other.end)}`,
-        };
-  return { code: SpanStatusCode.UNSET };
+        return `${other.parent?.operation ?? 'life'} ${dropInWords(other.end)}`;
+  return undefined;
 }
 
-/** To the span of the call that made this life; to the life that it was made from, if that call was not seen. */
-function linksOf({ parent }: Life, plans: readonly LifePlan[]): Link[] {
+/** To the application's span; a child has it as its parent. */
+function applicationLinks({ application, options }: PathPlan): SpanLink[] {
+  if (application === undefined || options.join === 'child') return [];
+  const { source, ...context } = application;
+  return [{ context, attributes: { [own.linkSource]: source } }];
+}
+
+/** To the span of the call that made this life; to the life that it was made from, if that call has none. */
+function linksOf({ lives, selection }: PathPlan, { parent }: Life): SpanLink[] {
   if (parent === undefined) return [];
-  const plan = plans[parent.life];
+  let plan = lives[parent.life];
+  let call = plan?.life.calls[parent.call];
+  if (selection?.calls[parent.life]?.[parent.call] === false) call = undefined;
+  // The nearest one that has a span; the first life always has.
+  while (plan?.life.parent !== undefined && selection?.lives[plan.index] === false) {
+    plan = lives[plan.life.parent.life];
+    call = undefined;
+  }
   if (plan === undefined) return [];
-  const call = plan.life.calls[parent.call];
   const context =
     call === undefined
       ? plan.context
-      : contextOf(plan.context.traceId, plan.ids(plan.life.id, call.seq));
+      : { ...plan.context, spanId: plan.ids(plan.life.id, call.seq) };
   return [{ context, attributes: { [own.operation]: parent.operation } }];
 }
 
-/** Headers that were rewritten on the way (NAT, encapsulation). */
+/** Headers that were rewritten on the way (NAT), put around the packet or taken off. */
 function headerChanges(life: Life): NonNullable<SpanParts['events']> {
-  return life.packets.slice(1).flatMap(({ flow, offsetNs }) => {
-    if (flow === undefined) return [];
-    const attributes: Attributes = {};
-    setFlow(attributes, flow);
-    return [{ name: 'headers changed', offsetNs, attributes }];
+  return life.changes.map(({ kind, after, tunnel, offsetNs }) => {
+    const attributes: Attributes = { [own.change]: kind };
+    setFlow(attributes, after);
+    if (tunnel !== undefined) {
+      attributes[own.tunnelKind] = tunnel.kind;
+      if (tunnel.id !== undefined) attributes[own.tunnelId] = tunnel.id;
+    }
+    return { name: 'headers changed', offsetNs, attributes };
   });
 }

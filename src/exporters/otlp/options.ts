@@ -1,3 +1,6 @@
+import type { SpanDetail } from './select-calls.ts';
+import type { SpanOptions } from './spans.ts';
+
 /** What the user may say about OTLP output; everything left out comes from `OTEL_*` variables, then from defaults. */
 export interface OtlpOptions {
   /** `http://host:4317`, `https://host`, `unix:///path`, `host:port` (TLS). undefined: environment or localhost. */
@@ -8,6 +11,12 @@ export interface OtlpOptions {
   readonly timeScale?: number;
   /** Whether a clone, copy or segment shares the packet's trace or starts its own; a link joins them either way. */
   readonly clones: 'same_trace' | 'own_trace';
+  /** How much of a path; default: calls. */
+  readonly detail?: SpanDetail;
+  /** Spans of one trace; the rest is left out, and a span says how many. Default: no bound. */
+  readonly maxSpans?: number;
+  /** How a packet that carries an application's trace context is joined to it; default: by a link. */
+  readonly join?: NonNullable<SpanOptions['join']>;
   /** One service name for all spans instead of one per network namespace. */
   readonly serviceName?: string;
   /** skbspan's version, for the instrumentation scope. */

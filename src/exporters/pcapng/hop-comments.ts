@@ -12,8 +12,10 @@ import type {
   PacketPath,
   PacketSight,
   PathLoss,
+  Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import { detailFields } from '../json/detail-record.ts';
 import { commentKind, encodeWord } from './words.ts';
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
@@ -26,11 +28,16 @@ function describe(device: Device): string {
   if (words === undefined) {
     words =
       ` netns=${encodeWord(device.netnsName)} inode=${device.netns}` +
-      ` dev=${encodeWord(device.name)} ifindex=${device.ifindex} mtu=${device.mtu}`;
+      ` dev=${encodeWord(device.name)} ifindex=${device.ifindex}${device.kind === '' ? '' : ` link=${encodeWord(device.kind)}`} mtu=${device.mtu}`;
     deviceWords.set(device, words);
   }
   return words;
 }
+
+/** Container and pod, of a task or a socket. */
+export const ownerWords = ({ containerId, podUid }: Pick<Task, 'containerId' | 'podUid'>): string =>
+  (containerId === '' ? '' : ` container=${encodeWord(containerId)}`) +
+  (podUid === '' ? '' : ` pod=${encodeWord(podUid)}`);
 
 const taskWords = new WeakMap<Call['task'], string>();
 
@@ -39,6 +46,7 @@ function describeTask(task: Call['task']): string {
   if (words === undefined) {
     words = ` task=${encodeWord(task.comm)} pid=${task.tgid} tid=${task.tid}`;
     if (task.cgroup !== 0n) words += ` cgroup=${task.cgroup}`;
+    words += ownerWords(task);
     taskWords.set(task, words);
   }
   return words;
@@ -57,10 +65,14 @@ export function callComment(call: Call, index: number, place: string): string {
     (call.kind === 'function' ? '' : ` kind=${call.kind}`) +
     `${duration}${timing} at=${call.offsetNs}ns depth=${call.depth}${inside}` +
     `${describe(call.device)}${describeTask(call.task)} cpu=${call.cpu} len=${call.len}` +
-    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}` +
+    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}${detailWord(call)}` +
     ` seq=${call.seq} call=${index} packet=${call.packet}${place}`
   );
 }
+
+/** Too many different things for words of their own: the JSON form. */
+const detailWord = ({ detail }: Call): string =>
+  detail === undefined ? '' : ` detail=${encodeWord(JSON.stringify(detailFields(detail)))}`;
 
 /** Most functions return a small number. */
 const register = (value: bigint): string =>
@@ -111,7 +123,12 @@ export function endComment(end: LifeEnd, place: string): string {
   let words = `${commentKind.end} how=${end.how}`;
   if (end.reason !== undefined) words += ` reason=${encodeWord(end.reason)}`;
   if (end.reasonCode !== undefined) words += ` code=${end.reasonCode}`;
-  return `${words}${locationWords(end.location)} at=${end.offsetNs}ns${place}`;
+  const { rule } = end;
+  const by =
+    rule === undefined
+      ? ''
+      : ` family=${encodeWord(rule.family)} table=${encodeWord(rule.table)} chain=${encodeWord(rule.chain)} handle=${rule.handle}`;
+  return `${words}${locationWords(end.location)} at=${end.offsetNs}ns${by}${place}`;
 }
 
 /** `from` is what it was made from: that life's index, the call's index (-1: not seen) and the operation. */
@@ -120,7 +137,10 @@ export function lifeComment(life: Life, index: number): string {
   let words = `${commentKind.life} id=${life.id} index=${index}`;
   if (parent !== undefined) words += ` from=${parent.life}/${parent.call}/${parent.operation}`;
   words += ` at=${life.offsetNs}ns skb=${hex(life.skb)}`;
-  return `${words} calls=${life.calls.length} packets=${life.packets.length}`;
+  words += ` calls=${life.calls.length} packets=${life.packets.length}`;
+  if (life.sockets.length > 0) words += ` sockets=${life.sockets.length}`;
+  if (life.conntracks.length > 0) words += ` conntracks=${life.conntracks.length}`;
+  return words;
 }
 
 const originWords = ({ origin }: PacketPath): string =>

@@ -1,10 +1,10 @@
-/** Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. */
+/**
+ * Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. What a record of an
+ * older version does not have is empty; what is derived from the rest (story.ts) is derived anew.
+ */
 import type {
   Call,
-  CodeLocation,
   Device,
-  Flow,
-  Life,
   LifeEnd,
   Origin,
   PacketPath,
@@ -12,31 +12,25 @@ import type {
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
+import { readDetail, readFlowFields, readLocationFields } from '../read-detail.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
   list,
+  listIf,
   NotOurs,
   number,
   numberOr,
   object,
   optional,
   text,
+  textIf,
   textOr,
   word,
   type Fields,
 } from './record-fields.ts';
-
-const readFlow = (fields: Fields): Flow => ({
-  network: word(fields, 'network', ['ipv4', 'ipv6', 'arp', 'other']),
-  transport: text(fields, 'transport'),
-  sourceAddress: text(fields, 'source_address'),
-  destinationAddress: text(fields, 'destination_address'),
-  sourcePort: numberOr(fields, 'source_port'),
-  destinationPort: numberOr(fields, 'destination_port'),
-  tcpFlags: textOr(fields, 'tcp_flags'),
-  detail: text(fields, 'detail'),
-});
+import { readConntrack, readRule, readSocket } from './read-surroundings.ts';
 
 const readDevice = (fields: Fields): Device => ({
   netns: number(fields, 'netns'),
@@ -44,6 +38,7 @@ const readDevice = (fields: Fields): Device => ({
   ifindex: number(fields, 'ifindex'),
   name: text(fields, 'name'),
   mtu: number(fields, 'mtu'),
+  kind: textIf(fields, 'kind'),
 });
 
 const readTask = (fields: Fields): Task => ({
@@ -51,6 +46,8 @@ const readTask = (fields: Fields): Task => ({
   tgid: number(fields, 'tgid'),
   comm: text(fields, 'comm'),
   cgroup: big(fields, 'cgroup'),
+  containerId: textIf(fields, 'container_id'),
+  podUid: textIf(fields, 'pod_uid'),
 });
 
 const place = (fields: Fields): { readonly life: number; readonly call: number } => ({
@@ -76,12 +73,14 @@ const readCall = (fields: Fields): Call => ({
   protocol: number(fields, 'protocol'),
   returnValue: fields['return_value'] === null ? undefined : big(fields, 'return_value'),
   packet: number(fields, 'packet'),
+  // Older records do not have it.
+  ...(fields['detail'] == null ? {} : { detail: readDetail(object(fields['detail'], 'detail')) }),
 });
 
 const readSight = (fields: Fields): PacketSight => ({
   offsetNs: number(fields, 'offset_ns'),
   seq: number(fields, 'seq'),
-  flow: optional(fields, 'flow', readFlow),
+  flow: optional(fields, 'flow', readFlowFields),
   len: number(fields, 'len'),
   bytes: Uint8Array.from(Buffer.from(text(fields, 'bytes'), 'base64')),
   macOffset: numberOr(fields, 'mac_offset'),
@@ -104,22 +103,16 @@ const readSight = (fields: Fields): PacketSight => ({
   socket: big(fields, 'socket'),
 });
 
-const readLocation = (fields: Fields): CodeLocation => ({
-  address: big(fields, 'address'),
-  func: text(fields, 'func'),
-  offset: number(fields, 'offset'),
-  module: textOr(fields, 'module'),
-});
-
 const readEnd = (fields: Fields): LifeEnd => ({
   offsetNs: number(fields, 'offset_ns'),
   how: word(fields, 'how', ['dropped', 'consumed', 'released', 'memory', 'reused']),
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
-  location: optional(fields, 'location', readLocation),
+  location: optional(fields, 'location', readLocationFields),
+  rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
-const readLife = (fields: Fields): Life => ({
+const readLife = (fields: Fields): BareLife => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
   parent: optional(fields, 'parent', (parent) => ({
@@ -130,6 +123,8 @@ const readLife = (fields: Fields): Life => ({
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
   end: optional(fields, 'end', readEnd),
+  sockets: listIf(fields, 'sockets', readSocket),
+  conntracks: listIf(fields, 'conntracks', readConntrack),
 });
 
 function readLoss(fields: Fields): PathLoss {
@@ -171,7 +166,7 @@ export function readPath(json: string): PacketPath {
   }
   const lives = list(fields, 'lives', readLife);
   if (lives.length === 0) throw new NotOurs('it has no lives');
-  return {
+  return withStory({
     id: number(fields, 'id'),
     traceId: text(fields, 'trace_id'),
     startTimeNs: big(fields, 'start_time_ns'),
@@ -179,8 +174,8 @@ export function readPath(json: string): PacketPath {
     lives,
     ending: word(fields, 'ending', ['ended', 'idle', 'evicted', 'stopped']),
     losses: list(fields, 'losses', readLoss),
-    flow: optional(fields, 'flow', readFlow),
+    flow: optional(fields, 'flow', readFlowFields),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
     ...readOrigin(fields),
-  };
+  });
 }
