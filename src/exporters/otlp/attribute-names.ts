@@ -11,7 +11,6 @@ import {
   ATTR_CPU_LOGICAL_NUMBER,
   ATTR_DESTINATION_ADDRESS,
   ATTR_DESTINATION_PORT,
-  ATTR_HOST_NAME,
   ATTR_NETWORK_INTERFACE_NAME,
   ATTR_NETWORK_IO_DIRECTION,
   ATTR_PROCESS_EXECUTABLE_NAME,
@@ -30,7 +29,6 @@ export const std = {
   destinationPort: ATTR_DESTINATION_PORT,
   errorType: ATTR_ERROR_TYPE,
   k8sPodUid: ATTR_K8S_POD_UID,
-  hostName: ATTR_HOST_NAME,
   networkInterfaceName: ATTR_NETWORK_INTERFACE_NAME,
   networkIoDirection: ATTR_NETWORK_IO_DIRECTION,
   networkTransport: ATTR_NETWORK_TRANSPORT,
@@ -51,6 +49,7 @@ export const detected = ['host.name', 'host.id', 'host.arch', 'os.type', 'os.ver
  * that).
  */
 export const own = {
+  host: 'skbspan.host',
   calls: 'skbspan.calls',
   change: 'skbspan.change',
   conntrackInfo: 'skbspan.conntrack.info',
