@@ -11,7 +11,6 @@ import {
   ATTR_CPU_LOGICAL_NUMBER,
   ATTR_DESTINATION_ADDRESS,
   ATTR_DESTINATION_PORT,
-  ATTR_HOST_NAME,
   ATTR_NETWORK_INTERFACE_NAME,
   ATTR_NETWORK_IO_DIRECTION,
   ATTR_PROCESS_EXECUTABLE_NAME,
@@ -29,7 +28,6 @@ export const std = {
   destinationAddress: ATTR_DESTINATION_ADDRESS,
   destinationPort: ATTR_DESTINATION_PORT,
   errorType: ATTR_ERROR_TYPE,
-  hostName: ATTR_HOST_NAME,
   k8sPodUid: ATTR_K8S_POD_UID,
   networkInterfaceName: ATTR_NETWORK_INTERFACE_NAME,
   networkIoDirection: ATTR_NETWORK_IO_DIRECTION,
@@ -51,6 +49,7 @@ export const detected = ['host.name', 'host.id', 'host.arch', 'os.type', 'os.ver
  * that).
  */
 export const own = {
+  host: 'skbspan.host',
   calls: 'skbspan.calls',
   change: 'skbspan.change',
   conntrackInfo: 'skbspan.conntrack.info',
