@@ -8,7 +8,7 @@ import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import { createIntake } from './intake.ts';
 import type { ChosenTrace } from './filtered-trace.ts';
-import { openOutputFile } from './output-file.ts';
+import { openOutputFile, type OutputFile } from './output-file.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -84,15 +84,16 @@ export async function runTrace(
   target: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
   const stop = createStopRequest();
-  const file =
-    options.outputFile === undefined ? undefined : await openOutputFile(options.outputFile);
-  const stdout = createStandardOutput(file ?? target, {
-    limitLines: options.limitLines,
-    onEnd: stop.request,
-  });
-  const metrics = await openMetrics(options);
+  let metrics: Metrics | undefined;
+  let file: OutputFile | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
+    metrics = await openMetrics(options);
+    if (options.outputFile !== undefined) file = await openOutputFile(options.outputFile);
+    const stdout = createStandardOutput(file ?? target, {
+      limitLines: options.limitLines,
+      onEnd: stop.request,
+    });
     const result = await runSession({
       stop,
       exporters: await chooseExporters(options, stdout),
@@ -130,8 +131,8 @@ export async function runTrace(
     return 0;
   } finally {
     clearTimeout(timer);
-    await metrics?.close(metricsCloseMs);
     await file?.finish();
+    await metrics?.close(metricsCloseMs);
     stop.dispose();
   }
 }

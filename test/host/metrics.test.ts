@@ -23,7 +23,9 @@ test('live: Prometheus reads packets, events and losses; --keep leaves out, and 
   const packets = /^skbspan_packets_total\{network_transport="icmp".*\} (\d+)$/m;
   let text = '';
   // Until the last path is over, which takes its time on a busy machine.
-  for (const until = Date.now() + 20_000; Date.now() < until; await sleep(100)) {
+  const until = Date.now() + 20_000;
+  while (Date.now() < until) {
+    await sleep(100);
     text = await runProgram('curl', '-sS', `http://${address}/metrics`);
     if (valueOf(text, packets) >= 40) break;
   }
