@@ -109,6 +109,6 @@ test('values: each knows its sign, a mistake names the option and the expression
   );
   assert.throws(() => compileSkbValues(['skb->len', 'skb->lem'], types, '--option'), {
     code: 'SKBSPAN_USAGE',
-    message: /^--option: struct sk_buff has no member 'lem'; near: len\n {4}skb->lem\n {9}\^$/,
+    message: /^--option: struct sk_buff has no member 'lem'; near: len, dev\n {4}skb->lem\n {9}\^$/,
   });
 });
