@@ -18,6 +18,7 @@ import {
 import { createOptionCheck } from './option-check.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
+import { type MetricsFlags, type MetricsOutput, parseMetricsOptions } from './metrics-options.ts';
 import { parseOtlpOptions, type OtlpFlags, type OtlpOutput } from './otlp-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
@@ -27,10 +28,11 @@ export interface TraceFlags
     PcapngFlags,
     FilterFlags,
     KafkaFlags,
-    DetailFlags,
-    OutputFileFlags,
     OtlpFlags,
-    IntakeFlags {
+    IntakeFlags,
+    MetricsFlags,
+    DetailFlags,
+    OutputFileFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly kmods?: string;
@@ -74,6 +76,7 @@ export interface TraceOptions {
   readonly limitLines: number | undefined;
   readonly otlp: OtlpOutput | undefined;
   readonly intake: IntakeOptions;
+  readonly metrics: MetricsOutput | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
@@ -216,6 +219,7 @@ export function parseTraceOptions(
 
   const otlp = parseOtlpOptions(flags, problems);
   const intake = parseIntakeOptions(flags, problems);
+  const metrics = parseMetricsOptions(flags, flags.otlp !== undefined, problems);
 
   const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
   if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
@@ -272,6 +276,7 @@ export function parseTraceOptions(
     limitLines,
     otlp,
     intake,
+    metrics,
     jsonFile,
     pcapng,
     kafka,

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
-import { addDetailOptions } from './detail-options.ts';
 import { addIntakeOptions } from './intake-options.ts';
+import { addDetailOptions } from './detail-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addMetricsOptions } from './metrics-options.ts';
 import { addOtlpOptions } from './otlp-options.ts';
 import { addOutputFileOptions } from './output-file-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
@@ -45,10 +46,10 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  const withOutputs = addPcapngOptions(
-    addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))),
+  const outputs = addPcapngOptions(
+    addKafkaOptions(addMetricsOptions(addOtlpOptions(addIntakeOptions(traceCommand(program))))),
   );
-  addOutputFileOptions(addDetailOptions(withOutputs))
+  addOutputFileOptions(addDetailOptions(outputs))
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()

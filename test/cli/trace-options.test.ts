@@ -10,6 +10,7 @@ const otlpDefaults = {
   clones: 'same_trace',
   detail: 'calls',
   maxSpans: 2000,
+  join: 'link',
 } as const;
 
 const defaults = {
@@ -24,6 +25,7 @@ const defaults = {
   limitLines: undefined,
   otlp: undefined,
   intake: { keep: undefined, traceId: 'random' },
+  metrics: undefined,
   jsonFile: undefined,
   pcapng: undefined,
   kafka: undefined,
@@ -47,10 +49,21 @@ test('each option is read', () => {
     [{ filterFunc: 'ip_.*|tcp_v4_rcv' }, { functions: 'ip_.*|tcp_v4_rcv' }],
     [{ filterNetns: 'inode:4026531840' }, { netns: 'inode:4026531840' }],
     [{ outputLimitLines: '10' }, { limitLines: 10 }],
+    [
+      { metricsListen: ':9464' },
+      { metrics: { listen: { host: '0.0.0.0', port: 9464 }, push: false } },
+    ],
+    [{ metricsListen: '[::1]:1' }, { metrics: { listen: { host: '::1', port: 1 }, push: false } }],
     [{ traceId: 'content' }, { intake: { keep: undefined, traceId: 'content' } }],
     [{ otlp: true }, { otlp: { ...otlpDefaults, endpoint: undefined } }],
     [
-      { otlp: true, spanDetail: 'milestones', otlpClones: 'own_trace', otlpMaxSpans: '500' },
+      {
+        otlp: true,
+        spanDetail: 'milestones',
+        otlpClones: 'own_trace',
+        otlpMaxSpans: '500',
+        otlpJoin: 'child',
+      },
       {
         otlp: {
           endpoint: undefined,
@@ -58,6 +71,7 @@ test('each option is read', () => {
           clones: 'own_trace',
           detail: 'milestones',
           maxSpans: 500,
+          join: 'child',
         },
       },
     ],
@@ -125,6 +139,9 @@ test('each mistake is refused and named', () => {
     [{ outputLimitLines: '1e3' }, /--output-limit-lines/],
     [{ keep: 'dropped,often' }, /--keep: 'often' is no rule/],
     [{ traceId: 'same' }, /--trace-id: want random or content/],
+    [{ otlpMetrics: true }, /--otlp-metrics needs --otlp/],
+    [{ metricsListen: '9464' }, /--metrics-listen: want an address/],
+    [{ metricsListen: ':94640' }, /--metrics-listen: want an address/],
     [{ spanDetail: 'packet' }, /--span-detail needs --otlp/],
     [{ otlp: true, spanDetail: 'all' }, /--span-detail: want calls, milestones, packet, not 'all'/],
     [{ otlp: true, otlpClones: 'none' }, /--otlp-clones: want same_trace or own_trace/],

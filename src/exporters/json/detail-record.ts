@@ -1,17 +1,6 @@
 /** The JSON form of what was asked to be told of a call besides (docs/json.md, `detail`). */
 import type { CallDetail, MapAccess } from '../../event/call-detail.ts';
-import type { CodeLocation } from '../../event/packet-path.ts';
-import { flowFields, hex, type Fields, type Json } from './values.ts';
-
-export const locationFields = (location: CodeLocation | undefined): Json =>
-  location === undefined
-    ? null
-    : {
-        address: hex(location.address),
-        func: location.func,
-        offset: location.offset,
-        module: location.module ?? null,
-      };
+import { flowFields, locationFields, type Fields, type Json } from './values.ts';
 
 const mapFields = (map: MapAccess | undefined): Json =>
   map === undefined

@@ -12,7 +12,6 @@ import type {
   PathLoss,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
-import { detailFields, locationFields } from './detail-record.ts';
 import {
   changeFields,
   conntrackFields,
@@ -21,7 +20,16 @@ import {
   socketFields,
   waitFields,
 } from './story-records.ts';
-import { deviceFields, flowFields, hex, taskFields, type Fields, type Json } from './values.ts';
+import { detailFields } from './detail-record.ts';
+import {
+  deviceFields,
+  flowFields,
+  hex,
+  locationFields,
+  taskFields,
+  type Fields,
+  type Json,
+} from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
@@ -128,6 +136,14 @@ export const pathRecord = (path: PacketPath): Fields => ({
   lives: path.lives.map(lifeFields),
   outcome: outcomeFields(path.outcome),
 });
+
+/** Of a path that was read from records of several hosts: whose it is. */
+const originFields = ({ origin }: PacketPath): Fields =>
+  origin === undefined ? {} : { host: origin.host, boot_id: origin.bootId };
+
+/** The record as the JSON output has it. */
+export const pathLine = (path: PacketPath): string =>
+  jsonLine({ ...pathRecord(path), ...originFields(path) });
 
 /** What the run counted: the last line. */
 export const summaryRecord = (statistics: Statistics): Fields => ({

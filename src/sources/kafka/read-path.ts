@@ -6,13 +6,14 @@ import type {
   Call,
   Device,
   LifeEnd,
+  Origin,
   PacketPath,
   PacketSight,
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
-import { readDetail, readFlowFields, readLocationFields } from '../read-detail.ts';
 import { withStory, type BareLife } from '../../event/story.ts';
+import { readDetail, readFlowFields, readLocationFields } from '../read-detail.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
@@ -144,6 +145,12 @@ function readLoss(fields: Fields): PathLoss {
   }
 }
 
+/** Records of the JSON output have no host: they are read where they were written, or nobody knows. */
+const readOrigin = (fields: Fields): { readonly origin?: Origin } =>
+  typeof fields['host'] === 'string'
+    ? { origin: { host: fields['host'], bootId: text(fields, 'boot_id') } }
+    : {};
+
 /** The path of a JSON record; fields that it does not know are skipped. Throws NotOurs if it is no path of this schema. */
 export function readPath(json: string): PacketPath {
   let value: unknown;
@@ -169,5 +176,6 @@ export function readPath(json: string): PacketPath {
     losses: list(fields, 'losses', readLoss),
     flow: optional(fields, 'flow', readFlowFields),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
+    ...readOrigin(fields),
   });
 }
