@@ -8,6 +8,7 @@
 
 #include "regs.h"
 #include "frame.h"
+#include "inner.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
 {
@@ -50,10 +51,18 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		.flags = cookie_exits(cookie) ? 0 : FLAG_ENTER_ONLY,
 		.silent = cookie_silent(cookie),
 	};
+	u64 token;
 
 	*watch_exit = probe.role == ROLE_CLONE || probe.role == ROLE_ALLOC;
 	if (!control.recording)
 		return 0;
+	if (probe.role == ROLE_INNER) {
+		if (!config.inner)
+			return 0;
+		token = on_inner(&probe, 0);
+		tell_details((void *)ctx, &probe.skb, token);
+		return token;
+	}
 	if (probe.role == ROLE_COPY)
 		on_copy(regs_argument(ctx, 1), regs_argument(ctx, 2), probe.id);
 	if (probe.role == ROLE_FRAME_RETURN)
@@ -64,16 +73,24 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
-	return follow_frames(&probe);
+	token = follow_frames(&probe);
+	if (config.inner && token && token != IGNORED_TOKEN && !probe.silent)
+		begin_running(&probe, token);
+	if (!probe.silent)
+		tell_details((void *)ctx, &probe.skb, token);
+	return token;
 }
 
-static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u64 token)
+/* `frame`: the stack pointer when the function began. Apart, for what it needs of the stack is not to be added to on_call's. */
+static __noinline int on_exit(const struct probe_regs *ctx, u64 cookie, u64 token, u64 frame)
 {
 	u32 role = cookie_role(cookie), probe = cookie_probe(cookie);
 	u64 result = REGS_RETURN(ctx);
 
 	if (!control.recording)
-		return;
+		return 0;
+	if (config.inner && token && token != IGNORED_TOKEN)
+		end_running(frame);
 	if ((role == ROLE_CLONE || role == ROLE_ALLOC) && result) {
 		address_reborn(result);
 		if (role == ROLE_CLONE && token)
@@ -81,6 +98,7 @@ static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u6
 	}
 	if (token && token != IGNORED_TOKEN && !cookie_silent(cookie))
 		emit_exit(token, probe, result);
+	return 0;
 }
 
 /*

@@ -14,6 +14,7 @@
  * could look into, and a packet whose headers lie in fragments was asked before a tc program sees it.
  */
 #define FILTER_LINEAR_ONLY
+#define CALL_DETAILS 0
 #include "core.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -245,7 +246,7 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 	event->mark = 0;
 	event->protocol = be16_to_host(SKB_FIELD(&skb, u16, protocol));
 	event->_pad0 = 0;
-	event->_pad1 = 0;
+	event->details = 0;
 	submit(event);
 	return call_token(life, seq);
 }

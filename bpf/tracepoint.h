@@ -11,6 +11,7 @@
 #define SKBSPAN_TRACEPOINT_H
 
 #include "frame.h"
+#include "detail.h"
 #include "tracepoints.h"
 
 /* The alive life at this address is of an earlier packet: see above. */
@@ -24,7 +25,7 @@ static __always_inline bool skb_is_new(u32 id, u64 skb, const struct life *life)
 	return life->state == LIFE_ALIVE && life->head && life->head != (u64)BPF_CORE_READ(arrived, head);
 }
 
-static __always_inline void on_tracepoint(u32 id, u64 skb)
+static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 {
 	struct life *life;
 	struct probe probe = {
@@ -41,7 +42,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life && skb_is_new(id, skb, life))
 		address_reborn(skb);
-	follow_frames(&probe);
+	tell_details(ctx, &probe.skb, follow_frames(&probe));
 }
 
 static __always_inline void on_consumed(u64 skb, u64 location)

@@ -14,6 +14,7 @@ import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
+import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
@@ -23,6 +24,7 @@ export interface LifeSurroundings {
   readonly offsetAt: (at: number) => number;
   readonly context: ContextTable;
   readonly symbols: Symbols;
+  readonly details: DetailReader | undefined;
 }
 
 /** drop_event.reason of a kernel that tells none. */
@@ -62,7 +64,7 @@ function buildCalls(
   draft: LifeDraft,
   packets: readonly PacketSight[],
   end: LifeEnd | undefined,
-  { words, symbols, context }: LifeSurroundings,
+  { words, symbols, context, details }: LifeSurroundings,
 ): Call[] {
   let packet = -1;
   return draft.calls.map((call) => {
@@ -97,6 +99,9 @@ function buildCalls(
       returnValue,
       verdict: verdictName(kind, returnValue),
       packet,
+      ...(call.details === undefined || details === undefined
+        ? {}
+        : { detail: details.read(words, call.details, { func, kind }) }),
     };
   });
 }

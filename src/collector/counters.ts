@@ -42,7 +42,8 @@ export function readKernelCounters(
   for (const name of loadedPrograms) {
     // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs. A packet's end
     // missed that way comes out as `reused`.
-    if (name === 'tp_kmem_cache_free') continue;
+    // And what the programs themselves do to maps comes by the probes of maps.
+    if (name === 'tp_kmem_cache_free' || name === 'enter_map' || name === 'leave_map') continue;
     recursion += object.program(name).recursionMisses();
   }
   return {

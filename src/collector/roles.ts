@@ -46,6 +46,25 @@ const byName = new Map<string, ProbeRole>([
   ['skb_copy_header', probeRole.copy],
 ]);
 
+/** The role of a function that takes no skb; `maps`: what it does to a BPF map matters. */
+export function innerRoleOf(func: string, maps: boolean): ProbeRole {
+  if (!maps) return probeRole.inner;
+  if (func === '__htab_map_lookup_elem') return probeRole.mapElement;
+  if (func.endsWith('_lookup_elem')) return probeRole.mapLookup;
+  if (func.endsWith('_update_elem')) return probeRole.mapUpdate;
+  return func.endsWith('_delete_elem') ? probeRole.mapDelete : probeRole.inner;
+}
+
+const mapRoles: ReadonlySet<ProbeRole> = new Set([
+  probeRole.mapLookup,
+  probeRole.mapElement,
+  probeRole.mapUpdate,
+  probeRole.mapDelete,
+]);
+
+/** Its probe belongs to the programs for BPF maps. */
+export const isMapRole = (role: ProbeRole): boolean => mapRoles.has(role);
+
 /** The role of a kernel function by its name. */
 export function roleOf(func: string): ProbeRole {
   return byName.get(func) ?? (release.test(func) ? probeRole.release : probeRole.plain);
@@ -53,5 +72,5 @@ export function roleOf(func: string): ProbeRole {
 
 /** Roles without which lives cannot be told apart: their functions are watched even if the user asked for others only. */
 export function isTrackingRole(role: ProbeRole): boolean {
-  return role !== probeRole.plain && role !== probeRole.release;
+  return role !== probeRole.plain && role !== probeRole.release && role < probeRole.inner;
 }

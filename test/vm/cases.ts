@@ -1,9 +1,10 @@
 import type { KernelName } from '../../scripts/vm/kernels.ts';
 import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
+import { details } from './scenarios/details.ts';
 import { drop } from './scenarios/drop.ts';
 import { filter, verifier } from './scenarios/filter.ts';
-import { interrupted, killed } from './scenarios/leftovers.ts';
+import { interrupted, killed, second } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
 import { oracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
@@ -11,6 +12,7 @@ import { recording } from './scenarios/recording.ts';
 import { tc, xdp } from './scenarios/programs.ts';
 import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { tcp } from './scenarios/tcp.ts';
+import { tunnel } from './scenarios/tunnel.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
 export interface Case {
@@ -45,8 +47,16 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, filter, ...programs, manyPrograms]),
-  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
+  ...withBackend('kprobe-session', [
+    ...all,
+    filter,
+    tunnel,
+    details,
+    second,
+    ...programs,
+    manyPrograms,
+  ]),
+  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, ...programs]),
 ];
 
@@ -54,7 +64,7 @@ const newer = [
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
-    ...withBackend('kprobe', [filter, ...programs], FEW_FUNCTIONS),
+    ...withBackend('kprobe', [filter, tunnel, details, second, ...programs], FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,

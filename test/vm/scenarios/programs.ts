@@ -190,8 +190,7 @@ function checkMode(
   assert.equal(hit.length, 2, `${what}: ${hit.length} paths with ${verdict}`);
   for (const path of hit) {
     // The path begins where the sender made the packet, if the copies that veth makes can be seen.
-    if (backend !== 'tracepoint')
-      assert.equal(path.direction, 'transmit', what);
+    if (backend !== 'tracepoint') assert.equal(path.direction, 'transmit', what);
     assert.equal(path.lives[0]?.calls[0]?.device.netns === 0, false, what);
     const [life, call] = programCall(path, func);
     switch (verdict) {
