@@ -68,12 +68,12 @@ enum probe_role {
 	ROLE_CLONE = 4, /* skb_clone: its return value is a child of its argument */
 	ROLE_COPY = 5, /* skb_copy_header(new, old) */
 	ROLE_ALLOC = 6, /* returns a new sk_buff: whatever life the address had has ended */
+	ROLE_FRAME_RETURN = 16, /* xdp_return_frame(frame): an XDP frame is no more */
 	ROLE_INNER = 32, /* takes no skb: belongs to the packet in whose call it runs (inner.h) */
 	ROLE_MAP_LOOKUP = 33, /* the same, (map, key), returns the address of the value */
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */
 	ROLE_MAP_DELETE = 35, /* the same, (map, key) */
 	ROLE_MAP_ELEMENT = 36, /* the same, (map, key), returns the address of a struct htab_elem: key, then value */
-	ROLE_FRAME_RETURN = 16, /* xdp_return_frame(frame): an XDP frame is no more */
 };
 
 /*

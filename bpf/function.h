@@ -6,8 +6,9 @@
 #ifndef SKBSPAN_FUNCTION_H
 #define SKBSPAN_FUNCTION_H
 
-#include "inner.h"
+#include "regs.h"
 #include "frame.h"
+#include "inner.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
 {

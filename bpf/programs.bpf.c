@@ -14,6 +14,7 @@
  * could look into, and a packet whose headers lie in fragments was asked before a tc program sees it.
  */
 #define FILTER_LINEAR_ONLY
+#define CALL_DETAILS 0
 #include "core.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

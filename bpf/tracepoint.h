@@ -10,8 +10,8 @@
 #ifndef SKBSPAN_TRACEPOINT_H
 #define SKBSPAN_TRACEPOINT_H
 
-#include "detail.h"
 #include "frame.h"
+#include "detail.h"
 #include "tracepoints.h"
 
 /* The alive life at this address is of an earlier packet: see above. */

@@ -38,6 +38,11 @@ struct probe {
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
 };
 
+/* What detail records follow a call; none in programs.bpf.o, which tells no details. */
+#ifndef CALL_DETAILS
+#define CALL_DETAILS config.details
+#endif
+
 /* Token of any call on an ignored life; no life has the id 2^48 - 1. */
 #define IGNORED_TOKEN (~0ULL)
 
@@ -275,7 +280,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 		event->mark = SKB_FIELD(&skb, u32, mark);
 		event->protocol = be16_to_host(SKB_FIELD(&skb, u16, protocol));
 		event->_pad0 = 0;
-		event->details = config.details;
+		event->details = CALL_DETAILS;
 		submit(event);
 		token = call_token(life, seq);
 	}

@@ -190,12 +190,12 @@ export const probeRole = {
   clone: 4,
   copy: 5,
   alloc: 6,
+  frameReturn: 16,
   inner: 32,
   mapLookup: 33,
   mapUpdate: 34,
   mapDelete: 35,
   mapElement: 36,
-  frameReturn: 16,
 } as const;
 
 export const tracepointId = {

@@ -13,7 +13,7 @@ export class VerifierError extends SkbspanError {
 
 // Statistics after the verdict, source lines, register dumps, libbpf's frame around the log and what it says afterwards.
 const noise =
-  /^(?:$|;|processed \d|verification time|stack depth|max_states|mark_precise|libbpf: |-- (?:BEGIN|END) |\d+: (?:\(|R)|R\d|from \d|last_idx|regs=|parent )/;
+  /^(?:$|;|processed \d|verification time|stack depth|max_states|mark_precise|libbpf: |-- (?:BEGIN|END) |\d+: (?:\(|R\d|frame\d)|R\d+\S*=|from \d|last_idx|regs=|parent )/;
 
 /** The line of a verifier log that says what is wrong: the last one that is not bookkeeping. */
 export const tellingLine = (log: string): string | undefined => {

@@ -17,6 +17,12 @@ test('the telling line is the verdict, not the statistics after it', () => {
   assert.equal(tellingLine(log), 'invalid bpf_context access off=8000 size=4');
 });
 
+test('a verdict about a register is one, a dump of registers is none', () => {
+  const dump = '897: frame2: R1_w=scalar() R2_w=scalar(umax=4294967295) R10=fp0\nR1=ctx() R10=fp0';
+  const verdict = "R2 unbounded memory access, use 'var &= const' or 'if (var < const)'";
+  assert.equal(tellingLine(`${verdict}\n${dump}\n`), verdict);
+});
+
 test('the error keeps the whole log and counts what it left out', () => {
   const error = verifierError(log);
   assert.ok(error);

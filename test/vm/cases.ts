@@ -48,8 +48,13 @@ const withBackend = (
 
 const newer = [
   ...withBackend('kprobe-session', [
-    ...[...all, filter, tunnel, details, second],
-    ...[...programs, manyPrograms],
+    ...all,
+    filter,
+    tunnel,
+    details,
+    second,
+    ...programs,
+    manyPrograms,
   ]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, ...programs]),

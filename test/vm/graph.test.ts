@@ -30,9 +30,8 @@ function pathOf(words: string): SeenPath {
     const [func = '', parent] = word.split('<');
     return {
       ...{ func, kind: 'function', seq: index, offset_ns: index, duration_ns: 1, timing: 'exit' },
-      ...{ depth: 0, cpu: 0, len: 84, device: { netns: 1, name: '' } },
-      detail: null,
       ...{ depth: 0, cpu: 0, len: 84, verdict: null, device: { netns: 1, name: '' } },
+      detail: null,
       parent: parent === undefined ? null : { life: 0, call: Number(parent) },
     };
   });

@@ -59,8 +59,8 @@ const callFields = (call: Call): Fields => ({
   protocol: call.protocol,
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
-  detail: call.detail === undefined ? null : detailFields(call.detail),
   verdict: call.verdict ?? null,
+  detail: call.detail === undefined ? null : detailFields(call.detail),
 });
 
 const sightFields = (sight: PacketSight): Fields => ({

@@ -143,8 +143,8 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[std.errorType] = reason;
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
-  if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
   if (end.program !== undefined) to[own.dropProgram] = end.program;
+  if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
   if (location === undefined) return;
   to[own.dropAddress] = hex(location.address);
   if (location.func === '') return;

@@ -50,8 +50,8 @@ function linesOf(life: Life): Line[] {
     offsetNs: call.offsetNs,
     life,
     call,
-    detail: call.detail,
     func: `${clean(call.func)}${call.verdict === undefined ? '' : `(${call.verdict})`}`,
+    detail: call.detail,
   }));
   const call = life.calls.at(-1);
   if (life.end?.how === 'dropped' && call !== undefined) {

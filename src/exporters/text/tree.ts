@@ -56,8 +56,8 @@ function createPlaceNotes(path: PacketPath): (call: Call) => string {
   };
 }
 
-const detailRow = { offset: '', duration: '', note: '', tone: 'faint', isDetail: true } as const;
 const verdictText = ({ verdict }: Call): string => (verdict === undefined ? '' : ` → ${verdict}`);
+const detailRow = { offset: '', duration: '', note: '', tone: 'faint', isDetail: true } as const;
 
 function rowParts(
   item: Item,
