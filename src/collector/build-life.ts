@@ -15,6 +15,7 @@ import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
 import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
+import { readConntrack, readRule, readSocket } from './surroundings.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
 export interface LifeSurroundings {
@@ -38,9 +39,9 @@ export function buildLife(
   parent: Life['parent'],
   surroundings: LifeSurroundings,
 ): BareLife {
-  const { words, offsetAt, context } = surroundings;
+  const { words, offsetAt, context, symbols } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
-  const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
+  const end = draft.end < 0 ? undefined : readEnd(draft, offsetAt(draft.end), surroundings);
   return {
     id: draft.id,
     skb: draft.skb,
@@ -49,8 +50,8 @@ export function buildLife(
     calls: buildCalls(draft, packets, end, surroundings),
     packets,
     end,
-    sockets: [],
-    conntracks: [],
+    sockets: draft.sockets.map((at) => readSocket(words, at, offsetAt(at), symbols)),
+    conntracks: draft.conntracks.map((at) => readConntrack(words, at, offsetAt(at))),
   };
 }
 
@@ -109,7 +110,11 @@ function durationOf(call: CallDraft, end: LifeEnd | undefined): number | undefin
   return until === undefined ? undefined : Math.max(0, until - call.begin);
 }
 
-function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundings): LifeEnd {
+function readEnd(
+  { end: at, rule }: LifeDraft,
+  offsetNs: number,
+  { words, symbols }: LifeSurroundings,
+): LifeEnd {
   const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
   const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
   const location = address === 0n ? undefined : symbols.location(address);
@@ -122,7 +127,7 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
       reasonCode: isTold ? code : undefined,
       location,
-      rule: undefined,
+      rule: rule < 0 ? undefined : readRule(words, rule),
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';

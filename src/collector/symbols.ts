@@ -1,4 +1,5 @@
 import type { CodeLocation } from '../event/packet-path.ts';
+import { createCgroupOwners } from '../kernel/cgroup-paths.ts';
 import { dropReasonName } from '../kernel/drop-reasons.ts';
 import { kernelSymbols } from '../kernel/kallsyms.ts';
 import { namespaceName } from '../kernel/namespaces.ts';
@@ -32,6 +33,7 @@ export function createSymbols(plan: ProbePlan): Symbols {
     ]),
   );
   const places = new Map<bigint, CodeLocation>();
+  const owners = createCgroupOwners();
 
   const locate = (address: bigint): CodeLocation => {
     const found = kernelSymbols().lookup(address);
@@ -55,5 +57,6 @@ export function createSymbols(plan: ProbePlan): Symbols {
     },
     dropReason: dropReasonName,
     netnsName: namespaceName,
+    owner: (cgroup, tgid) => owners.owner(cgroup, tgid),
   };
 }

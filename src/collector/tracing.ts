@@ -15,6 +15,7 @@ import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type ProgramSet } from './program-set.ts';
+import { attachRuleProbes, canTellRules, ruleProbes } from './rule-probes.ts';
 import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
 import { startCollectorWorker } from './worker-client.ts';
@@ -126,6 +127,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       details,
       inner: details.maps === true || inner.length > 0,
       functionId,
+      rules: canTellRules(backend),
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
     programs.catch(() => undefined); // It is awaited below, or not wanted.
@@ -220,6 +222,10 @@ async function record(
     },
   );
   links.push(...attached.links);
+  const rules = programs.loaded.includes(ruleProbes[0].program)
+    ? await attachRuleProbes(programs.object)
+    : { links: [], refused: [] };
+  links.push(...rules.links);
 
   const symbols = createSymbols(plan);
   const builder = createPathBuilder({
@@ -287,7 +293,7 @@ async function record(
     probes: {
       attached: attached.attached,
       planned: total,
-      refused: [...plan.refused, ...attached.refused],
+      refused: [...plan.refused, ...attached.refused, ...rules.refused],
     },
     statistics: () => stopping ?? statistics(),
     stop: () => (stopping ??= finish()),

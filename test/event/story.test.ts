@@ -300,8 +300,16 @@ describe('outcome', () => {
   const clone = { from: { call: [0, 1], operation: 'clone' } } as const;
 
   test('a request that the kernel answers itself is consumed', () => {
-    assert.equal(brief(pingPath()), 'consumed 0/16 by icmp_rcv at veth1');
+    assert.equal(brief(pingPath()), 'consumed 0/15 by icmp_rcv at veth1');
     assert.equal(brief(arpPath()), 'consumed 0/4 by arp_process at veth1');
+  });
+  test('a kernel that does not say who consumed it: the innermost call that ran, but for those that free', () => {
+    const calls: CallSpec[] = [
+      { func: 'icmp_rcv', at: 0, lasts: 50, device: hostEth0 },
+      { func: 'icmp_echo', at: 5, lasts: 20, in: 0 },
+      { func: 'consume_skb', at: 30, lasts: 10, in: 0 },
+    ];
+    assert.equal(brief(one(calls, { end: consumed(35) })), 'consumed 0/0 by icmp_rcv at eth0');
   });
   test('dropped: where, by what', () => {
     assert.equal(brief(droppedPath()), 'dropped 0/6 by nf_hook_slow at eth0');
@@ -311,6 +319,20 @@ describe('outcome', () => {
     assert.equal(brief(path), 'delivered 1/8 by skb_copy_datagram_iter at lo');
     assert.equal(path.outcome.task?.comm, 'nginx');
     assert.equal(path.lives[1]?.sockets[path.outcome.socket]?.inode, 34_999);
+  });
+  test("the sender's socket is not the one that it was delivered to", () => {
+    const calls: CallSpec[] = [
+      { func: '__dev_queue_xmit', at: 0, lasts: 50, seq: 1 },
+      { func: 'ip_rcv', at: 10, lasts: 30, in: 0, seq: 4 },
+      { func: 'tcp_v4_do_rcv', at: 20, lasts: 10, in: 1, seq: 5 },
+    ];
+    const sender = socketSight({ seq: 2, localPort: 42_270 });
+    const receiver = socketSight({ seq: 6 });
+    const socketOf = (sockets: NonNullable<LifeSpec['sockets']>): number =>
+      one(calls, { sockets }).outcome.socket;
+    assert.equal(socketOf([sender]), -1);
+    assert.equal(socketOf([sender, receiver]), 1);
+    assert.equal(socketOf([]), -1);
   });
   test('transmitted on a device', () => {
     assert.equal(brief(ipv6UdpPath()), 'transmitted 0/3 by dev_hard_start_xmit at eth0');
