@@ -3,7 +3,7 @@
  * ready made: spans per second and CPU of this process. PATHS=20000 by default.
  *
  * Then live, on this kernel: what `ping -f` on loopback loses while paths go nowhere, to Jaeger, and to a receiver that takes
- * every request and never answers. FLOOD=0: not that.
+ * every request and never answers. PINGS=30000 by default; FLOOD=0: not that.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -100,7 +100,7 @@ await exporter.shutdown(0, {
   losses: new Map(),
 });
 
-const FLOOD_PINGS = 30_000;
+const FLOOD_PINGS = Number(process.env['PINGS'] ?? 30_000);
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname;
 
 interface Flood {
