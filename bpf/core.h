@@ -105,6 +105,7 @@ struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
+	int skb_iif;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned int mark;
@@ -137,6 +138,15 @@ struct skb_shared_info {
 
 struct page {
 	unsigned long flags;
+};
+
+struct inet_frag_queue {
+	struct sk_buff *fragments_tail;
+};
+
+enum bpf_func_id {
+	BPF_FUNC_for_each_map_elem = 164,
+	BPF_FUNC_loop = 181,
 };
 
 struct nsproxy {

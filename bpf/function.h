@@ -7,7 +7,7 @@
 #define SKBSPAN_FUNCTION_H
 
 #include "regs.h"
-#include "track.h"
+#include "links.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
 {
@@ -29,17 +29,6 @@ static __always_inline bool cookie_exits(u64 cookie)
 	return cookie >> COOKIE_EXIT_SHIFT & 1;
 }
 
-/* skb_copy_header(new, old): the one place all copies come through. The link comes first: the call counts as the copy's. */
-static __always_inline void on_copy(u64 new, u64 old, u32 probe)
-{
-	struct life *parent = bpf_map_lookup_elem(&lives, &old);
-
-	address_reborn(new);
-	if (parent && parent->state != LIFE_DYING)
-		begin_child(new, parent->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(parent, 0), false, probe,
-			    LINK_COPY);
-}
-
 /* Returns the token of the call, 0: none. *watch_exit: the exit matters even without one. */
 static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame, bool *watch_exit)
 {
@@ -50,19 +39,21 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		.flags = cookie_exits(cookie) ? 0 : FLAG_ENTER_ONLY,
 		.silent = cookie_silent(cookie),
 	};
+	u64 token;
 
-	*watch_exit = probe.role == ROLE_CLONE || probe.role == ROLE_ALLOC;
+	*watch_exit = makes_at_exit(probe.role);
 	if (!control.recording)
 		return 0;
-	if (probe.role == ROLE_COPY)
-		on_copy(regs_argument(ctx, 1), regs_argument(ctx, 2), probe.id);
 	probe.skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
 	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
-	return follow(&probe);
+	token = follow(&probe);
+	if (makes_at_enter(probe.role))
+		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);
+	return token;
 }
 
 static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u64 token)
@@ -72,12 +63,9 @@ static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u6
 
 	if (!control.recording)
 		return;
-	if ((role == ROLE_CLONE || role == ROLE_ALLOC) && result) {
-		address_reborn(result);
-		if (role == ROLE_CLONE && token)
-			begin_child(result, token, !cookie_silent(cookie), probe, LINK_CLONE);
-	}
-	if (token && token != IGNORED_TOKEN && !cookie_silent(cookie))
+	if (makes_at_exit(role))
+		relate_result(role, result, token, probe);
+	if (token & 0xffff && token != IGNORED_TOKEN)
 		emit_exit(token, probe, result);
 }
 
@@ -91,12 +79,15 @@ static __always_inline u64 call_key(u64 frame, u64 cookie)
 	return frame << 16 | (cookie_probe(cookie) & 0xffff);
 }
 
-static __always_inline void open_call(u64 frame, u64 cookie, u64 token)
+/* False: no place for it, counted; its exit will not be matched. */
+static __always_inline bool open_call(u64 frame, u64 cookie, u64 token)
 {
 	u64 key = call_key(frame, cookie);
 
-	if (bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
-		count(COUNT_LOST_CALLS_FULL);
+	if (!bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
+		return true;
+	count(COUNT_LOST_CALLS_FULL);
+	return false;
 }
 
 static __always_inline u64 close_call(u64 frame, u64 cookie)

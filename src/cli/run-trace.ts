@@ -86,6 +86,7 @@ export async function runTrace(
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
         ringBytes: options.ringBytes,
+        maps: options.maps,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
       },

@@ -2,10 +2,10 @@ import { attachTypes } from '../ffi/bpf-syscall.ts';
 import { raiseLimit } from '../ffi/libc.ts';
 import type { BpfObject, BpfProgram } from '../ffi/libbpf.ts';
 import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } from '../ffi/links.ts';
-import { probeRole } from '../event/layout.ts';
 import type { BackendName } from './backend.ts';
 import { attachCookie } from './cookie.ts';
 import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
+import { needsExit } from './roles.ts';
 
 /** What came of attaching. `links` are the caller's to close, newest first. */
 export interface Attached {
@@ -32,9 +32,6 @@ export function chooseAttachTypes(object: BpfObject, backend: BackendName): void
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
-
-const returnsAnSkb = (probe: PlannedProbe): boolean =>
-  probe.role === probeRole.clone || probe.role === probeRole.alloc;
 
 /**
  * One link for many functions is all or nothing, and one function that cannot be probed spoils it. So a refused set is
@@ -98,7 +95,7 @@ async function attachSingle(
   const leave = object.program('leave');
   const attachOne = async (probe: PlannedProbe): Promise<void> => {
     const { func, module, address } = probe;
-    const watchExit = exits || returnsAnSkb(probe);
+    const watchExit = exits || needsExit(probe.role);
     const cookie = attachCookie(probe, watchExit && !probe.silent);
     try {
       // The exit first: an exit without a call is nothing, a call without its exit looks unfinished.

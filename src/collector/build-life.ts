@@ -12,6 +12,7 @@ import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
+import { linkParent } from './losses.ts';
 import type { Symbols } from './path-builder.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
@@ -21,7 +22,11 @@ export interface LifeSurroundings {
   readonly offsetAt: (at: number) => number;
   readonly context: ContextTable;
   readonly symbols: Symbols;
+  readonly lives: ReadonlyMap<number, LifeDraft>;
 }
+
+/** SKB_DROP_REASON_NOT_SPECIFIED, include/net/dropreason-core.h */
+const REASON_NOT_SPECIFIED = 2;
 
 /** drop_event.reason of a kernel that tells none. */
 const REASON_NOT_TOLD = 0xffffffff;
@@ -32,16 +37,16 @@ const endings: ReadonlyMap<number, LifeEnd['how']> = new Map(
 
 export function buildLife(
   draft: LifeDraft,
-  parent: Life['parent'],
+  origin: Pick<Life, 'parent' | 'mergedInto'>,
   surroundings: LifeSurroundings,
 ): Life {
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
-  const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
+  const end = draft.end < 0 ? undefined : readEnd(draft, surroundings);
   return {
     id: draft.id,
     skb: draft.skb,
-    parent,
+    ...origin,
     offsetNs: draft.begin,
     calls: buildCalls(draft, packets, end, surroundings),
     packets,
@@ -101,12 +106,28 @@ function durationOf(call: CallDraft, end: LifeEnd | undefined): number | undefin
   return until === undefined ? undefined : Math.max(0, until - call.begin);
 }
 
-function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundings): LifeEnd {
+/**
+ * What hangs on a packet (fragments, merged segments) is freed with it by a function that says "dropped" for no reason, also
+ * when the packet was received. What became of the packet, its own end tells; so that end of a part is none of a drop. Also
+ * of the clone that reassembly makes of a fragment to put it into its place.
+ */
+function isPart(draft: LifeDraft, { words, lives }: LifeSurroundings): boolean {
+  if (draft.merge >= 0) return true;
+  const maker = draft.link < 0 ? undefined : lives.get(linkParent(words, draft.link));
+  return maker !== undefined && maker.merge >= 0 && maker.merge < draft.link;
+}
+
+function readEnd(draft: LifeDraft, surroundings: LifeSurroundings): LifeEnd {
+  const { words, symbols, offsetAt } = surroundings;
+  const at = draft.end;
+  const offsetNs = offsetAt(at);
   const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
   const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
   const location = address === 0n ? undefined : symbols.location(address);
   if (isDrop) {
     const code = words[at + (dropEvent.reason >> 2)] ?? 0;
+    if (code === REASON_NOT_SPECIFIED && isPart(draft, surroundings))
+      return { offsetNs, how: 'consumed', reason: undefined, reasonCode: undefined, location };
     const isTold = code !== REASON_NOT_TOLD;
     return {
       offsetNs,

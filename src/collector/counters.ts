@@ -40,9 +40,9 @@ export function readKernelCounters(
   };
   let recursion = 0n;
   for (const name of loadedPrograms) {
-    // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs. A packet's end
-    // missed that way comes out as `reused`.
-    if (name === 'tp_kmem_cache_free') continue;
+    // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs: its twin takes those.
+    // A packet's end missed by both comes out as `reused`.
+    if (name.startsWith('tp_kmem_cache_free')) continue;
     recursion += object.program(name).recursionMisses();
   }
   return {

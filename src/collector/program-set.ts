@@ -10,12 +10,21 @@ import type { BackendName } from './backend.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
+/** How much the kernel side can follow at once; undefined: its own defaults (bpf/maps.h). */
+export interface MapSizes {
+  /** Entries: skbs. */
+  readonly lives?: number | undefined;
+  /** Entries: calls whose exit is watched; the backends kprobe and kprobe-multi need one each. */
+  readonly calls?: number | undefined;
+}
+
 /** What the programs are loaded for. */
 export interface ProgramSetOptions {
   readonly backend: BackendName;
   /** Programs of single tracepoints, without `tp_`. */
   readonly tracepoints: readonly string[];
   readonly ringBytes: number;
+  readonly maps: MapSizes;
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
@@ -38,6 +47,8 @@ export interface ProgramSet {
   setTrampolines(addresses: readonly bigint[]): void;
   /** Tells a filter where page fragments are; it does not look into them else. */
   setPageMap(pages: PageMap): void;
+  /** Lets the kernel side tidy up; to be called once a second. */
+  collect(): void;
   /** Throws the switch: from here on events are recorded, or no more. */
   record(on: boolean): void;
 }
@@ -46,6 +57,9 @@ const objectFile = packageFile('build/skbspan.bpf.o');
 
 /** Every kernel with kprobe.multi can run it. */
 const trampolineFinder = 'find_trampolines';
+
+/** Removes what is left of the dead. */
+const collector = 'collect';
 
 const functionPrograms: Readonly<Record<BackendName, readonly string[]>> = {
   'kprobe-session': ['session', trampolineFinder],
@@ -62,6 +76,10 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.ignoredTgid, process.pid, true);
   configureFilter(view, options.filter);
   object.map('ring').setMaxEntries(options.ringBytes);
+  for (const name of ['lives', 'calls'] as const) {
+    const entries = options.maps[name];
+    if (entries !== undefined) object.map(name).setMaxEntries(entries);
+  }
 }
 
 /** By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel. */
@@ -132,11 +150,14 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   const always = [
     'tp_kfree_skb',
     options.consumeSkbArguments > 1 ? 'tp_consume_skb_at' : 'tp_consume_skb',
-    ...(options.backend === 'tracepoint' ? ['tp_kmem_cache_free'] : []),
+    ...(options.backend === 'tracepoint'
+      ? ['tp_kmem_cache_free', 'tp_kmem_cache_free_nested']
+      : []),
   ];
   const loaded = [
     ...functionPrograms[options.backend],
     ...always,
+    collector,
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
   const object = await load(options, loaded);
@@ -160,6 +181,9 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
         view.setBigUint64(control.vmemmap, vmemmap, true);
         view.setUint32(control.pageBytes, pageBytes(), true);
       });
+    },
+    collect() {
+      object.program(collector).runOnce();
     },
     record(on) {
       changeControl(object, (view) => {

@@ -136,6 +136,7 @@ export const eventFlag = {
   first: 4,
   linked: 8,
   list: 16,
+  merge: 32,
 } as const;
 
 export const linkOperation = {
@@ -145,6 +146,8 @@ export const linkOperation = {
   morph: 4,
   xdp: 5,
   gro: 6,
+  reassembly: 7,
+  fragment: 8,
 } as const;
 
 export const freeHow = {
@@ -152,6 +155,7 @@ export const freeHow = {
   released: 2,
   memory: 3,
   reused: 4,
+  morphed: 5,
 } as const;
 
 export const probeRole = {
@@ -162,6 +166,12 @@ export const probeRole = {
   clone: 4,
   copy: 5,
   alloc: 6,
+  fragment: 7,
+  fragmentList: 8,
+  segment: 9,
+  morph: 10,
+  reassemble: 11,
+  merge: 12,
 } as const;
 
 export const tracepointId = {

@@ -174,12 +174,12 @@ test('losses', async (t) => {
     [
       'a gap',
       [enterRecord({ life: 1 }), freeRecord({ life: 1, seq: 4 })],
-      [{ cause: 'events', life: 1, afterSeq: 0, count: 3 }],
+      [{ cause: 'events', life: 0, afterSeq: 0, count: 3, before: 0, after: -1 }],
     ],
     [
       'from the start',
       [enterRecord({ life: 1, seq: 2 })],
-      [{ cause: 'events', life: 1, afterSeq: -1, count: 2 }],
+      [{ cause: 'events', life: 0, afterSeq: -1, count: 2, before: -1, after: 0 }],
     ],
     [
       'out of order is no loss',
@@ -197,22 +197,22 @@ test('losses', async (t) => {
         packetRecord({ life: 2, seq: 1, parent: 1, flags: linked, cloned: 1 }),
       ],
       [
-        { cause: 'link', life: 2 },
-        { cause: 'events', life: 2, afterSeq: -1, count: 1 },
+        { cause: 'link', life: 1 },
+        { cause: 'events', life: 1, afterSeq: -1, count: 1, before: -1, after: -1 },
       ],
     ],
     [
       'the link, and nobody tells the parent',
       [enterRecord({ life: 2, seq: 1, flags: linked })],
       [
-        { cause: 'link', life: 2 },
-        { cause: 'events', life: 2, afterSeq: -1, count: 1 },
+        { cause: 'link', life: 0 },
+        { cause: 'events', life: 0, afterSeq: -1, count: 1, before: -1, after: 0 },
       ],
     ],
     [
       'the parent is not here',
       [linkRecord({ life: 2, parent: 1 })],
-      [{ cause: 'continued', life: 1 }],
+      [{ cause: 'continued', life: 0 }],
     ],
   ];
   for (const [name, records, losses] of cases)

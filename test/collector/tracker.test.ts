@@ -165,7 +165,7 @@ test('late exits are orphans, other late records make a continued path', () => {
   add(enterRecord({ life: 1, seq: 1 }), dropRecord({ life: 1, seq: 2, reason: 3 }));
   tracker.finishAll();
   const [path] = paths();
-  assert.deepEqual(path?.losses, [{ cause: 'continued', life: 1 }]);
+  assert.deepEqual(path?.losses, [{ cause: 'continued', life: 0 }]);
   assert.equal(path.lives[0]?.end?.how, 'dropped');
 });
 
@@ -176,7 +176,7 @@ test('a child whose parent was handed out says so', () => {
   paths();
   add(linkRecord({ life: 2, parent: 1 }));
   tracker.finishAll();
-  assert.deepEqual(paths()[0]?.losses, [{ cause: 'continued', life: 1 }]);
+  assert.deepEqual(paths()[0]?.losses, [{ cause: 'continued', life: 0 }]);
 });
 
 test('memory used up: paths that are over go first, then the one not heard of for longest', () => {

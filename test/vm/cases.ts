@@ -1,13 +1,17 @@
 import type { KernelName } from '../../scripts/vm/kernels.ts';
 import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
+import { copy } from './scenarios/copy.ts';
 import { drop } from './scenarios/drop.ts';
 import { filter, verifier } from './scenarios/filter.ts';
+import { flood } from './scenarios/flood.ts';
+import { fragments, routed } from './scenarios/fragments.ts';
 import { interrupted, killed } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
-import { oracle } from './scenarios/oracle.ts';
+import { bridgedOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
+import { merges, segments } from './scenarios/segments.ts';
 import { tcp } from './scenarios/tcp.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
@@ -19,6 +23,9 @@ export interface Case {
   /** --filter-func; undefined: all functions. */
   readonly filter: string | undefined;
 }
+
+/** What becomes of one packet, and several packets that become one. */
+const lives = [copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle];
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
 
@@ -42,7 +49,7 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, filter]),
+  ...withBackend('kprobe-session', [...all, ...lives, filter]),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
 ];
@@ -50,7 +57,7 @@ const newer = [
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
-    ...withBackend('kprobe', all, FEW_FUNCTIONS),
+    ...withBackend('kprobe', [...all, ...lives], FEW_FUNCTIONS),
     ...withBackend('kprobe', [filter], FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],

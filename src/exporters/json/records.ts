@@ -124,13 +124,23 @@ const endFields = (end: LifeEnd | undefined): Json =>
         location: locationFields(end.location),
       };
 
-const lifeFields = ({ id, skb, parent, offsetNs, calls, packets, end }: Life): Fields => ({
+const linkFields = (link: Life['parent']): Json =>
+  link === undefined ? null : { life: link.life, call: link.call, operation: link.operation };
+
+const lifeFields = ({
+  id,
+  skb,
+  parent,
+  mergedInto,
+  offsetNs,
+  calls,
+  packets,
+  end,
+}: Life): Fields => ({
   id,
   skb: hex(skb),
-  parent:
-    parent === undefined
-      ? null
-      : { life: parent.life, call: parent.call, operation: parent.operation },
+  parent: linkFields(parent),
+  merged_into: linkFields(mergedInto),
   offset_ns: offsetNs,
   end: endFields(end),
   calls: calls.map(callFields),
@@ -142,6 +152,8 @@ const lossFields = (loss: PathLoss): Fields => ({
   life: 'life' in loss ? loss.life : null,
   after_seq: 'afterSeq' in loss ? loss.afterSeq : null,
   count: 'count' in loss ? loss.count : null,
+  before: 'before' in loss ? loss.before : null,
+  after: 'after' in loss ? loss.after : null,
 });
 
 /** One packet path as a plain object for JSON. */

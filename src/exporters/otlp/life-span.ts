@@ -57,8 +57,18 @@ function statusOf({ life, index }: LifePlan, plans: readonly LifePlan[]): SpanSt
   return { code: SpanStatusCode.UNSET };
 }
 
-/** To the span of the call that made this life; to the life that it was made from, if that call was not seen. */
-function linksOf({ parent }: Life, plans: readonly LifePlan[]): Link[] {
+/**
+ * To the span of the call that made this life; to the life that it was made from, if that call was not seen. And to the life
+ * that it went into.
+ */
+function linksOf({ parent, mergedInto }: Life, plans: readonly LifePlan[]): Link[] {
+  const links = linkTo(parent, plans);
+  // The call that merged is one of this life's own.
+  if (mergedInto !== undefined) links.push(...linkTo({ ...mergedInto, call: -1 }, plans));
+  return links;
+}
+
+function linkTo(parent: Life['parent'], plans: readonly LifePlan[]): Link[] {
   if (parent === undefined) return [];
   const plan = plans[parent.life];
   if (plan === undefined) return [];

@@ -1,5 +1,5 @@
 import type { Life, LifeEnd, PacketPath, PathLoss } from '../../event/packet-path.ts';
-import { clean, codeLocation } from './format.ts';
+import { clean, codeLocation, functionName } from './format.ts';
 
 const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   dropped: '✗ dropped',
@@ -7,6 +7,7 @@ const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   released: 'released',
   memory: 'freed',
   reused: 'end not seen, its address was used again',
+  morphed: 'replaced by another packet',
 };
 
 /** `✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a`, `consumed at icmp_rcv+0x1a3`. */
@@ -43,14 +44,25 @@ const endingWords: Readonly<Record<PacketPath['ending'], string>> = {
 /** Why the path was handed out before its end; empty if it was not. */
 export const endingText = (path: PacketPath): string => endingWords[path.ending];
 
-/** What is missing from a path, in words. `ids` are the life ids by index. */
-export function lossText(loss: PathLoss, ids: readonly number[]): string {
-  const who = (life: number): string => `#${ids[life] ?? '?'}`;
+/** Which calls stand around what is missing: `between ip_rcv and tcp_v4_rcv`. */
+function gapText({ life, before, after }: PathLoss & { cause: 'events' }, lives: Lives): string {
+  const calls = lives[life]?.calls ?? [];
+  const [first, next] = [calls[before], calls[after]].map((call) =>
+    call === undefined ? undefined : functionName(call.func, call.module),
+  );
+  if (first !== undefined && next !== undefined) return `between ${first} and ${next}`;
+  if (first !== undefined) return `after ${first}`;
+  return next === undefined ? 'of it alone' : `before ${next}`;
+}
+
+type Lives = PacketPath['lives'];
+
+/** What is missing from a path, in words. */
+export function lossText(loss: PathLoss, lives: Lives): string {
+  const who = (life: number): string => `#${lives[life]?.id ?? '?'}`;
   switch (loss.cause) {
-    case 'events': {
-      const where = loss.afterSeq < 0 ? 'from its start' : `after its event ${loss.afterSeq}`;
-      return `${loss.count} events of ${who(loss.life)} are missing ${where}`;
-    }
+    case 'events':
+      return `${loss.count} events of ${who(loss.life)} are missing ${gapText(loss, lives)}: which calls ran there is not known`;
     case 'link':
       return `what ${who(loss.life)} was made from is not known`;
     case 'memory':

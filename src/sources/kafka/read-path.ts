@@ -1,15 +1,17 @@
 /** Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. */
-import type {
-  Call,
-  CodeLocation,
-  Device,
-  Flow,
-  Life,
-  LifeEnd,
-  PacketPath,
-  PacketSight,
-  PathLoss,
-  Task,
+import {
+  type Call,
+  type CodeLocation,
+  type Device,
+  type Flow,
+  type Life,
+  type LifeEnd,
+  lifeEnds,
+  linkOperations,
+  type PacketPath,
+  type PacketSight,
+  type PathLoss,
+  type Task,
 } from '../../event/packet-path.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
@@ -112,19 +114,23 @@ const readLocation = (fields: Fields): CodeLocation => ({
 
 const readEnd = (fields: Fields): LifeEnd => ({
   offsetNs: number(fields, 'offset_ns'),
-  how: word(fields, 'how', ['dropped', 'consumed', 'released', 'memory', 'reused']),
+  how: word(fields, 'how', lifeEnds),
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
   location: optional(fields, 'location', readLocation),
 });
 
+const readLink = (link: Fields): NonNullable<Life['parent']> => ({
+  ...place(link),
+  operation: word(link, 'operation', linkOperations),
+});
+
 const readLife = (fields: Fields): Life => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
-  parent: optional(fields, 'parent', (parent) => ({
-    ...place(parent),
-    operation: word(parent, 'operation', ['clone', 'copy', 'segment', 'morph', 'xdp', 'gro']),
-  })),
+  parent: optional(fields, 'parent', readLink),
+  // Not in records of the first version.
+  mergedInto: 'merged_into' in fields ? optional(fields, 'merged_into', readLink) : undefined,
   offsetNs: number(fields, 'offset_ns'),
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
@@ -140,6 +146,8 @@ function readLoss(fields: Fields): PathLoss {
         life: number(fields, 'life'),
         afterSeq: number(fields, 'after_seq'),
         count: number(fields, 'count'),
+        before: 'before' in fields ? number(fields, 'before') : -1,
+        after: 'after' in fields ? number(fields, 'after') : -1,
       };
     case 'memory':
       return { cause, count: number(fields, 'count') };

@@ -227,11 +227,20 @@ function build(
   const built: Indexed<Life>[] = [];
   for (const { head: lifeHead, end, calls, packets } of lives.values()) {
     if (lifeHead === undefined) return undefined;
-    const { index, id, skb, parent, offsetNs } = lifeHead;
+    const { index, id, skb, parent, mergedInto, offsetNs } = lifeHead;
     const ownCalls = inOrder(calls, lifeHead.calls);
     const ownPackets = inOrder(packets, lifeHead.packets);
     if (ownCalls === undefined || ownPackets === undefined) return undefined;
-    const life = { id, skb, parent, offsetNs, calls: ownCalls, packets: ownPackets, end };
+    const life = {
+      id,
+      skb,
+      parent,
+      mergedInto,
+      offsetNs,
+      calls: ownCalls,
+      packets: ownPackets,
+      end,
+    };
     built.push({ index, value: life });
   }
   const ordered = inOrder(built, head.lives);
@@ -243,12 +252,16 @@ function build(
 
 /** Exporters follow these without looking. */
 function areReferencesGood(lives: readonly Life[]): boolean {
-  return lives.every(({ parent, calls }, index) => {
+  return lives.every(({ parent, mergedInto, calls }, index) => {
     if (parent !== undefined) {
       const from = lives[parent.life];
       // A parent stands before its children.
       if (from === undefined || parent.life >= index) return false;
       if (parent.call < -1 || parent.call >= from.calls.length) return false;
+    }
+    if (mergedInto !== undefined) {
+      if (lives[mergedInto.life] === undefined || mergedInto.life === index) return false;
+      if (mergedInto.call < -1 || mergedInto.call >= calls.length) return false;
     }
     return calls.every(
       (call) =>

@@ -7,7 +7,8 @@ import { buildPath, flow, sight, type LifeSpec } from '../../fixtures/packet-pat
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 import { client, start } from '../../fixtures/scenery.ts';
 
-/** `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns, `!` changed headers. */
+/** `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns, `!` changed headers, `>id` a merge,
+ * `?n` missing records. */
 const brief = (nodes: readonly Node[]): string =>
   nodes
     .map(({ item, children }) => {
@@ -23,6 +24,10 @@ const brief = (nodes: readonly Node[]): string =>
           return '.';
         case 'gap':
           return `~${item.durationNs}`;
+        case 'merge':
+          return `>${item.into.id}`;
+        case 'missing':
+          return `?${item.count}`;
       }
     })
     .join(' ');
