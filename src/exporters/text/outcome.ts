@@ -20,6 +20,14 @@ export function endText({ how, reason, location }: LifeEnd): string {
 
 const isDropped = (life: Life): boolean => life.end?.how === 'dropped';
 
+/** The life that the packet goes on as: reassembly gives its content to another sk_buff. */
+function whole({ lives }: PacketPath): Life | undefined {
+  let found = 0;
+  for (const [index, { parent }] of lives.entries())
+    if (parent?.operation === 'morph' && parent.life === found) found = index;
+  return lives[found];
+}
+
 /** What became of the packet as a whole: a drop of any of its lives counts first. */
 export function outcome(path: PacketPath): { readonly text: string; readonly dropped: boolean } {
   const drops = path.lives.filter(isDropped);
@@ -30,7 +38,7 @@ export function outcome(path: PacketPath): { readonly text: string; readonly dro
     const more = drops.length === 1 ? '' : `, ${drops.length} drops in all`;
     return { text: `${endText(first.end)}${who}${more}`, dropped: true };
   }
-  const end = path.lives[0]?.end;
+  const end = whole(path)?.end;
   return { text: end === undefined ? 'still alive' : endText(end), dropped: false };
 }
 
