@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -28,6 +29,8 @@ export interface Wireshark {
   run(program: 'tshark' | 'capinfos', args: readonly string[]): Tool;
   /** The same with a personal configuration folder, as `put` named it. */
   runWith(config: string, program: 'tshark', args: readonly string[]): Tool;
+  /** tshark with the extcap program `script` of this system among its interfaces. Needs root. */
+  runWithExtcap(script: string, args: readonly string[]): Tool;
   /** Removes what `put` made. */
   remove(): void;
 }
@@ -39,6 +42,17 @@ function run(command: string, args: readonly string[], config = '/nonexistent'):
     encoding: 'utf8',
     maxBuffer: MAX_OUTPUT_BYTES,
     env: { ...process.env, HOME: '/nonexistent', XDG_CONFIG_HOME: config, LC_ALL: 'C.UTF-8' },
+  });
+  return { status, stdout, stderr };
+}
+
+const LIVE_MS = 60_000;
+
+function runLive(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Tool {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    timeout: LIVE_MS,
+    env: { ...process.env, LC_ALL: 'C.UTF-8', ...env },
   });
   return { status, stdout, stderr };
 }
@@ -62,11 +76,32 @@ export function systemWireshark(): Wireshark {
     },
     run: (program, args) => run(program, args),
     runWith: (config, program, args) => run(program, args, config),
+    runWithExtcap(script, args) {
+      const extcap = join(folder, 'config/wireshark/extcap');
+      mkdirSync(extcap, { recursive: true });
+      if (!existsSync(join(extcap, 'skbspan'))) symlinkSync(script, join(extcap, 'skbspan'));
+      return runLive('tshark', args, { XDG_CONFIG_HOME: join(folder, 'config') });
+    },
     remove() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
+
+/** Of busybox-static, which the initial file systems of the VMs need anyway. */
+const BUSYBOX = '/bin/busybox';
+/** Where this system is seen inside. */
+const HOST = 'host';
+
+/** An extcap program inside that is `script` of this system, which finds its node and its libraries only out here. */
+const outOfChroot = (busybox: string, script: string): string => `#!${busybox} sh
+for each; do
+  shift
+  case $each in /${HOST}/*) each=\${each#/${HOST}} ;; esac
+  set -- "$@" "$each"
+done
+exec ${busybox} chroot /${HOST} '${script}' "$@"
+`;
 
 /**
  * The one of Debian 13, unpacked with all its libraries below `cache` and run in there by chroot, as nobody: this Wireshark
@@ -110,6 +145,22 @@ export function trixieWireshark(cache: string): Wireshark {
     },
     run: (program, args) => inside(program, args),
     runWith: (config, program, args) => inside(program, args, config),
+    runWithExtcap(script, args) {
+      const extcap = join(folder, '.local/lib/wireshark/extcap');
+      const own = folder.slice(home.length);
+      mkdirSync(extcap, { recursive: true });
+      copyFileSync(BUSYBOX, join(folder, 'busybox'));
+      writeFileSync(join(extcap, 'skbspan'), outOfChroot(`${own}/busybox`, script), {
+        mode: 0o755,
+      });
+      mkdirSync(join(home, HOST), { recursive: true });
+      const command = [`mount --rbind / "$0/${HOST}"`, 'exec chroot "$0" tshark "$@"'].join(' && ');
+      return runLive('unshare', ['--mount', 'sh', '-c', command, home, ...args], {
+        HOME: own,
+        // Its pipe is to be found outside, too.
+        TMPDIR: `/${HOST}${tmpdir()}`,
+      });
+    },
     remove() {
       rmSync(folder, { recursive: true, force: true });
     },

@@ -1,20 +1,17 @@
 import type { Command } from 'commander';
+import { addIntakeOptions, type IntakeFlags } from './intake-options.ts';
 import { addKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { parseKafkaSource } from './kafka-source-options.ts';
+import { addOtlpOptions, type OtlpFlags } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseTraceOptions, type TraceFlags } from './trace-options.ts';
 
 type OutputFlag =
-  | 'otlp'
-  | 'otlpTimeScale'
-  | 'json'
-  | 'format'
-  | 'color'
-  | 'outputLimitLines'
-  | 'pcapng'
-  | 'pcapngMode'
-  | 'pcapngRotate';
-type ConvertFlags = Pick<TraceFlags, OutputFlag> & KafkaFlags & { readonly from?: string };
+  'json' | 'format' | 'color' | 'outputLimitLines' | 'pcapng' | 'pcapngMode' | 'pcapngRotate';
+type ConvertFlags = Pick<TraceFlags, OutputFlag> &
+  KafkaFlags &
+  OtlpFlags &
+  IntakeFlags & { readonly from?: string };
 
 /** With --from but without --kafka the options of the connection are the source's, and no output's. */
 function outputFlags(flags: ConvertFlags): TraceFlags {
@@ -39,19 +36,16 @@ export function addConvertCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(
-    addKafkaOptions(
-      program.command('convert').description('make other outputs of what was recorded before'),
-    ),
-  )
+  const convert = program
+    .command('convert')
+    .description('make other outputs of what was recorded before');
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(convert))))
     .argument('[files...]', 'recordings (--pcapng-mode hop), in order; - is standard input')
     .option(
       '--from <address>',
       'read a topic instead: kafka://HOST:PORT/TOPIC?from=1h&to=latest&group=NAME',
     )
     .option('--json [file]', 'a line of JSON per path; without a file to standard output')
-    .option('--otlp [url]', 'send each path as a trace by OTLP/gRPC')
-    .option('--otlp-time-scale <n>', 'make traces n times as long (default: 1)')
     .option(
       '--format <name>',
       'text on standard output: tree, table or none (default: tree, none beside another output)',

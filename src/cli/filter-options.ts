@@ -1,5 +1,6 @@
 /** The options that choose packets: from words to what the kernel is told. Nothing here needs the kernel yet. */
 import { SkbspanError } from '../errors.ts';
+import { createOptionCheck } from './option-check.ts';
 
 /** What commander found, unchecked. */
 export interface FilterFlags {
@@ -68,17 +69,7 @@ export function parseFilterOptions(
   words: readonly string[],
   problems: string[],
 ): FilterOptions {
-  const checked = <T>(
-    option: string,
-    text: string | undefined,
-    parse: (text: string) => T | undefined,
-    want: string,
-  ): T | undefined => {
-    if (text === undefined) return undefined;
-    const value = parse(text);
-    if (value === undefined) problems.push(`${option}: want ${want}, not '${text}'`);
-    return value;
-  };
+  const checked = createOptionCheck(problems);
   const minLen = checked(
     '--filter-min-len',
     flags.filterMinLen,

@@ -2,6 +2,8 @@ import type { PathSource } from '../event/source.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import type { KafkaSourceOptions } from '../sources/kafka/kafka-source.ts';
 import { createPcapngSource } from '../sources/pcapng/pcapng-source.ts';
+import { createIntake } from './intake.ts';
+import type { IntakeOptions } from './intake-options.ts';
 import { chooseExporters, type OutputOptions } from './run-trace.ts';
 import { say } from './say.ts';
 import { createStandardOutput } from './standard-output.ts';
@@ -15,6 +17,7 @@ const shutdownMs = 120_000;
 
 export interface ConvertOptions extends OutputOptions {
   readonly limitLines: number | undefined;
+  readonly intake: IntakeOptions;
 }
 
 /** Files, or a topic. */
@@ -63,17 +66,18 @@ async function pump(
     lossless: true,
     onNotice: say,
   });
+  const intake = createIntake(options.intake);
   await pipeline.start();
   let failure: unknown;
   try {
     // Until Ctrl-C, --output-limit-lines, or a reader of standard output that has gone.
     for (; next.done !== true && stop.reason === undefined; next = await batches.next()) {
-      await pipeline.push(next.value);
+      await pipeline.push(intake.take(next.value));
     }
   } catch (error) {
     failure = error;
   }
-  const statistics = await pipeline.shutdown(shutdownMs, source.statistics());
+  const statistics = await pipeline.shutdown(shutdownMs, intake.counted(source.statistics()));
   process.stderr.write(formatSummary(statistics, performance.now() - began));
   if (failure !== undefined) throw failure as Error;
   return 0;

@@ -86,10 +86,13 @@ async function trace(
       snaplenBytes: 128,
       exits: undefined,
     },
-    keep: (path) => {
-      const kept = isDemo(path);
-      if (kept) shown++;
-      return kept;
+    intake: {
+      take(paths) {
+        const kept = paths.filter(isDemo);
+        shown += kept.length;
+        return kept;
+      },
+      counted: (statistics) => statistics,
     },
     onReady: async (tracing) => {
       say(`tracing by ${tracing.backend} with ${describeProbes(tracing)}`);

@@ -6,6 +6,7 @@ import { createJsonExporter } from '../exporters/json/json-exporter.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
+import { createIntake } from './intake.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -44,8 +45,7 @@ export async function chooseExporters(
   if (otlp !== undefined) {
     // Imported only when wanted: it is half of all the code that a start would read.
     const { createOtlpExporter } = await import('../exporters/otlp/exporter.ts');
-    const more = { clones: 'same_trace', version: readVersion() } as const;
-    exporters.push(createOtlpExporter({ ...otlp, ...more }));
+    exporters.push(createOtlpExporter({ ...otlp, version: readVersion() }));
   }
   if (kafka !== undefined) {
     const { createKafkaExporter } = await import('../exporters/kafka/exporter.ts');
@@ -79,6 +79,7 @@ export async function runTrace(
     const result = await runSession({
       stop,
       exporters: await chooseExporters(options, stdout),
+      intake: createIntake(options.intake),
       tracing: {
         backend: options.backend,
         functions: options.functions,

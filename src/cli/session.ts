@@ -6,10 +6,10 @@
  */
 import { startTracing, type Tracing, type TracingOptions } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
-import type { PacketPath } from '../event/packet-path.ts';
 import type { Statistics } from '../event/statistics.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createProgress } from './progress.ts';
+import type { Intake } from './intake.ts';
 import { say } from './say.ts';
 import type { StopRequest } from './stop-request.ts';
 
@@ -22,8 +22,8 @@ export interface SessionOptions {
   readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onError'>;
   readonly exporters: readonly Exporter[];
   readonly stop: StopRequest;
-  /** Paths to hand to the exporters; default: all. */
-  readonly keep?: (path: PacketPath) => boolean;
+  /** What paths go through before the exporters; default: nothing. */
+  readonly intake?: Intake;
   /** Called once all probes record; if it throws, the session ends and throws that. */
   readonly onReady: (tracing: Tracing) => void | Promise<void>;
 }
@@ -57,7 +57,7 @@ function sayDetaching({ detaching }: Tracing): void {
  * starting or `onReady` threw, after everything is closed.
  */
 export async function runSession(options: SessionOptions): Promise<SessionResult | undefined> {
-  const { stop, keep, onReady } = options;
+  const { stop, intake, onReady } = options;
   const progress = createProgress(process.stderr);
   const pipeline = createPipeline({
     exporters: options.exporters,
@@ -74,7 +74,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
       onProgress: (step) => {
         progress.update(step);
       },
-      onPaths: (paths) => pipeline.push(keep === undefined ? paths : paths.filter(keep)),
+      onPaths: (paths) => pipeline.push(intake?.take(paths) ?? paths),
       onError: (error) => {
         broken ??= error;
         stop.request('broken');
@@ -97,6 +97,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
       statistics = await tracing.stop();
       sayDetaching(tracing);
     }
+    statistics = intake?.counted(statistics) ?? statistics;
     statistics = await pipeline.shutdown(shutdownMs, statistics);
     return { statistics, elapsedMs, broken };
   } finally {

@@ -31,6 +31,9 @@ export function formatSummary(statistics: Statistics, elapsedMs: number): string
     .map(([reason, count]) => [count, reason] as const);
   if (drops.length > 0) lines.push('dropped by the kernel:', ...column(drops));
 
+  if (statistics.leftOut !== undefined)
+    lines.push(`left out by --keep: ${counted(statistics.leftOut, 'packet')}`);
+
   const losses = (Object.keys(lossCauses) as LossCause[])
     .map((cause) => [statistics.losses.get(cause) ?? 0, lossCauses[cause]] as const)
     .filter(([count]) => count > 0);

@@ -9,11 +9,14 @@ import {
   isOption,
   parseFilterOptions,
 } from './filter-options.ts';
+import { createOptionCheck } from './option-check.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
+import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
+import { parseOtlpOptions, type OtlpFlags, type OtlpOutput } from './otlp-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags {
+export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags, IntakeFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly kmods?: string;
@@ -28,9 +31,6 @@ export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags {
   readonly filterFunc?: string;
   readonly filterNetns?: string;
   readonly outputLimitLines?: string;
-  /** true: asked for without a value. */
-  readonly otlp?: string | true;
-  readonly otlpTimeScale?: string;
   readonly json?: string | true;
   readonly format?: string;
   readonly duration?: string;
@@ -56,8 +56,8 @@ export interface TraceOptions {
   readonly netns: string | undefined;
   readonly filter: FilterOptions;
   readonly limitLines: number | undefined;
-  /** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
-  readonly otlp: { readonly endpoint: string | undefined; readonly timeScale: number } | undefined;
+  readonly otlp: OtlpOutput | undefined;
+  readonly intake: IntakeOptions;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
@@ -153,17 +153,7 @@ export function parseTraceOptions(
   const filter = parseFilterOptions(flags, unknown.length > 0 ? [] : words, problems);
   check(filter, problems);
 
-  const checked = <T>(
-    option: string,
-    text: string | undefined,
-    parse: (text: string) => T | undefined,
-    want: string,
-  ): T | undefined => {
-    if (text === undefined) return undefined;
-    const value = parse(text);
-    if (value === undefined) problems.push(`${option}: want ${want}, not '${text}'`);
-    return value;
-  };
+  const checked = createOptionCheck(problems);
 
   const timestamp = checked(
     '--timestamp',
@@ -217,12 +207,8 @@ export function parseTraceOptions(
     `a number of bytes up to ${snaplenMax}`,
   );
 
-  const otlpTimeScale = checked(
-    '--otlp-time-scale',
-    flags.otlpTimeScale,
-    (text) => whole(text, 1, 1_000_000),
-    'a whole number from 1 to 1000000',
-  );
+  const otlp = parseOtlpOptions(flags, problems);
+  const intake = parseIntakeOptions(flags, problems);
 
   const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
   if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
@@ -230,12 +216,8 @@ export function parseTraceOptions(
     ['--filter-netns', flags.filterNetns],
     ['--ready-file', flags.readyFile],
     ['--json', flags.json],
-    ['--otlp', flags.otlp],
   ] as const) {
     if (value === '') problems.push(`${option}: the value is empty`);
-  }
-  if (otlpTimeScale !== undefined && flags.otlp === undefined) {
-    problems.push('--otlp-time-scale needs --otlp');
   }
 
   const json = flags.json ?? (flags.outputJson === true ? true : undefined);
@@ -275,13 +257,8 @@ export function parseTraceOptions(
     netns: flags.filterNetns,
     filter,
     limitLines,
-    otlp:
-      flags.otlp === undefined
-        ? undefined
-        : {
-            endpoint: flags.otlp === true ? undefined : flags.otlp,
-            timeScale: otlpTimeScale ?? 1,
-          },
+    otlp,
+    intake,
     jsonFile,
     pcapng,
     kafka,

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
+import { addIntakeOptions } from './intake-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addOtlpOptions } from './otlp-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseFilteredTrace } from './filtered-trace.ts';
 import type { TraceFlags, TraceOptions } from './trace-options.ts';
@@ -12,6 +14,7 @@ Examples:
   skbspan trace --filter-func 'ip_.*|tcp_.*'        only functions whose name matches
   skbspan trace --filter-netns /run/netns/web       only packets first seen in that namespace
   skbspan trace --otlp --duration 10s               traces to a collector on this host, and text
+  skbspan trace --otlp --keep 'dropped,slow>5ms'    only paths that are worth it
   skbspan trace --pcapng - | wireshark -k -i -      live in Wireshark
   skbspan trace --pcapng run.pcapng.zst --pcapng-mode hop   a recording, for skbspan convert
   skbspan trace --json | jq .                       one line of JSON per packet
@@ -40,7 +43,7 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(addKafkaOptions(traceCommand(program)))
+  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))))
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
@@ -94,14 +97,6 @@ const traceCommand = (program: Command): Command =>
     )
     .option('--sample <1/n>', 'only one of n packets, the same ones on every host')
     .option('--output-limit-lines <n>', 'stop after this many lines on standard output')
-    .option(
-      '--otlp [url]',
-      'send each path as a trace by OTLP/gRPC (default: the OTEL_* variables)',
-    )
-    .option(
-      '--otlp-time-scale <n>',
-      'make traces n times as long: 1000 lets a viewer of microseconds show nanoseconds (default: 1)',
-    )
     .option('--json [file]', 'write a line of JSON per path; without a file to standard output')
     .option('--format <name>', 'text on standard output: tree, table or none (default: tree)')
     .option('--output-json', 'as --json, the name that pwru has for it')

@@ -9,6 +9,7 @@ import {
   freeHow,
 } from '../event/layout.ts';
 import type { Call, Life, LifeEnd, PacketSight } from '../event/packet-path.ts';
+import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
@@ -25,8 +26,8 @@ export interface LifeSurroundings {
   readonly lives: ReadonlyMap<number, LifeDraft>;
 }
 
-/** SKB_DROP_REASON_NOT_SPECIFIED, include/net/dropreason-core.h */
-const REASON_NOT_SPECIFIED = 2;
+/** include/net/dropreason-core.h; its number differs between kernels. */
+const NOT_SPECIFIED = 'NOT_SPECIFIED';
 
 /** drop_event.reason of a kernel that tells none. */
 const REASON_NOT_TOLD = 0xffffffff;
@@ -39,7 +40,7 @@ export function buildLife(
   draft: LifeDraft,
   origin: Pick<Life, 'parent' | 'mergedInto'>,
   surroundings: LifeSurroundings,
-): Life {
+): BareLife {
   const { words, offsetAt, context } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
   const end = draft.end < 0 ? undefined : readEnd(draft, surroundings);
@@ -51,6 +52,8 @@ export function buildLife(
     calls: buildCalls(draft, packets, end, surroundings),
     packets,
     end,
+    sockets: [],
+    conntracks: [],
   };
 }
 
@@ -126,8 +129,15 @@ function readEnd(draft: LifeDraft, surroundings: LifeSurroundings): LifeEnd {
   const location = address === 0n ? undefined : symbols.location(address);
   if (isDrop) {
     const code = words[at + (dropEvent.reason >> 2)] ?? 0;
-    if (code === REASON_NOT_SPECIFIED && isPart(draft, surroundings))
-      return { offsetNs, how: 'consumed', reason: undefined, reasonCode: undefined, location };
+    if (isPart(draft, surroundings) && symbols.dropReason(code) === NOT_SPECIFIED)
+      return {
+        offsetNs,
+        how: 'consumed',
+        reason: undefined,
+        reasonCode: undefined,
+        location,
+        rule: undefined,
+      };
     const isTold = code !== REASON_NOT_TOLD;
     return {
       offsetNs,
@@ -135,8 +145,9 @@ function readEnd(draft: LifeDraft, surroundings: LifeSurroundings): LifeEnd {
       reason: isTold ? symbols.dropReason(code) : 'reason not told by this kernel',
       reasonCode: isTold ? code : undefined,
       location,
+      rule: undefined,
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';
-  return { offsetNs, how, reason: undefined, reasonCode: undefined, location };
+  return { offsetNs, how, reason: undefined, reasonCode: undefined, location, rule: undefined };
 }

@@ -27,17 +27,19 @@ function textAt(words: Uint32Array, at: number, bytes: number): string {
 
 /** `netnsName` gives the name of a network namespace by its inode. */
 export function createContextTable(netnsName: (inode: number) => string): ContextTable {
-  const tasks = new Map<number, Task>([[0, { tid: 0, tgid: 0, comm: 'swapper', cgroup: 0n }]]);
+  const idle = { tid: 0, tgid: 0, comm: 'swapper', cgroup: 0n, containerId: '', podUid: '' };
+  const tasks = new Map<number, Task>([[0, idle]]);
   /** Devices that the kernel told of, or that a call named. */
   const devices = new Map<number, Map<number, Device>>();
 
-  function setDevice(netns: number, ifindex: number, name: string, mtu: number): Device {
+  function setDevice(netns: number, ifindex: number, name: string, mtu: number, kind = ''): Device {
     const device = {
       netns,
       netnsName: netns === 0 ? '' : netnsName(netns),
       ifindex,
       name,
       mtu,
+      kind,
     };
     let ofNetns = devices.get(netns);
     if (ofNetns === undefined) {
@@ -57,6 +59,8 @@ export function createContextTable(netnsName: (inode: number) => string): Contex
         tgid: words[at + (taskEvent.tgid >> 2)] ?? 0,
         comm: textAt(words, at + (taskEvent.comm >> 2), taskEvent.size - taskEvent.comm),
         cgroup: wideAt(words, at + (taskEvent.cgroup >> 2)),
+        containerId: '',
+        podUid: '',
       });
       if (tasks.size > TASKS_MAX) {
         for (const oldest of tasks.keys()) {
@@ -76,7 +80,8 @@ export function createContextTable(netnsName: (inode: number) => string): Contex
       );
     },
 
-    task: (tid) => tasks.get(tid) ?? { tid, tgid: 0, comm: '', cgroup: 0n },
+    task: (tid) =>
+      tasks.get(tid) ?? { tid, tgid: 0, comm: '', cgroup: 0n, containerId: '', podUid: '' },
     device: (netns, ifindex) =>
       devices.get(netns)?.get(ifindex) ?? setDevice(netns, ifindex, '', 0),
   };

@@ -1,6 +1,7 @@
 /** Which way a packet goes, judged by the first that was seen of it. */
 
-import type { Life, PacketPath } from '../event/packet-path.ts';
+import type { PacketPath } from '../event/packet-path.ts';
+import type { BareLife } from '../event/story.ts';
 
 const PACKET_OUTGOING = 4;
 /** Functions and tracepoints that only a packet on its way out passes first: `arp_xmit`, `net:net_dev_queue`, `ip_output`. */
@@ -12,7 +13,7 @@ const receiving = /(^|_)(rcv|recv|recvmsg|receive)(_|$)|netif_rx|napi_gro|copy_d
  * By where it is first seen, if that can only be one way: what the kernel sends by itself, ARP for one, has a device and no
  * socket. Else a packet is made on this host if it belongs to a socket, has no device yet, or is marked as outgoing.
  */
-export function directionOf(root: Life): PacketPath['direction'] {
+export function directionOf(root: BareLife): PacketPath['direction'] {
   const sight = root.packets[0];
   const call = root.calls[0];
   if (call !== undefined && transmitting.test(call.func)) return 'transmit';

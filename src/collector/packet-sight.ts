@@ -4,7 +4,7 @@ import { packetEvent } from '../event/layout.ts';
 import type { PacketSight } from '../event/packet-path.ts';
 import type { ContextTable } from './context-table.ts';
 import { headerWord } from './decode.ts';
-import { parseFlow } from './packet-headers.ts';
+import { parseFlow } from '../event/packet-headers.ts';
 import { wideAt } from './path-records.ts';
 
 const OFFSET_NONE = 0xffff;

@@ -14,6 +14,7 @@ import { mergedInto, orderLives, parentOf } from './life-order.ts';
 import { findLosses } from './losses.ts';
 import { nest } from './nesting.ts';
 import { sortRecords, type PathDraft } from './path-records.ts';
+import { withStory, type BarePath } from '../event/story.ts';
 
 /** Names for numbers; all of them total. */
 export interface Symbols {
@@ -103,7 +104,7 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
   });
   const id = drafts[0]?.id ?? raw.root;
   const root = lives[0];
-  return {
+  return withStory({
     id,
     traceId: around.traceIdPrefix + id.toString(16).padStart(16, '0'),
     startTimeNs: startNs + around.epochOffsetNs,
@@ -113,14 +114,14 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
     losses: findLosses(raw, drafts, (life) => draft.lives.has(life)),
     flow: firstFlow(lives),
     direction: root === undefined ? 'unknown' : directionOf(root),
-  };
+  });
 }
 
 /**
  * What the packet is called: the first headers that say so in full. A packet made here is seen before its headers are
  * filled in, when it has no addresses or ports yet.
  */
-function firstFlow(lives: PacketPath['lives']): PacketPath['flow'] {
+function firstFlow(lives: BarePath['lives']): PacketPath['flow'] {
   let best: PacketPath['flow'];
   for (const life of lives) {
     for (const { flow } of life.packets) {

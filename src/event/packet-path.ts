@@ -47,6 +47,8 @@ export interface PacketPath {
   readonly flow: Flow | undefined;
   /** transmit: it was made on this host; receive: it came in by a device; unknown. As seen at the path's start. */
   readonly direction: 'transmit' | 'receive' | 'unknown';
+  /** What became of the packet, whatever became of copies that a tap took of it (outcome.ts has the rules). */
+  readonly outcome: Outcome;
 }
 
 export type PathLoss =
@@ -91,6 +93,16 @@ export interface Life {
   readonly packets: readonly PacketSight[];
   /** undefined: still alive when the path was handed out. */
   readonly end: LifeEnd | undefined;
+  /** Sockets that it belonged to or was given to, in the order of their sight. */
+  readonly sockets: readonly SocketSight[];
+  /** Its connection as connection tracking knew it, again whenever the status changed. */
+  readonly conntracks: readonly ConntrackSight[];
+  /** Derived from the above (story.ts), in the order of time: where it lay in a queue, ... */
+  readonly waits: readonly Wait[];
+  /** ... where it went over to another namespace, device or CPU, ... */
+  readonly crossings: readonly Crossing[];
+  /** ... and where its addresses became others. */
+  readonly changes: readonly HeaderChange[];
 }
 
 export interface Call {
@@ -131,6 +143,10 @@ export interface Task {
   readonly comm: string;
   /** cgroup v2 id; 0n: unknown. */
   readonly cgroup: bigint;
+  /** Full id of the container that the cgroup belongs to; empty: none, or unknown. */
+  readonly containerId: string;
+  /** Kubernetes' uid of its pod; empty: none, or unknown. */
+  readonly podUid: string;
 }
 
 /** Where an skb was. */
@@ -145,6 +161,8 @@ export interface Device {
   readonly name: string;
   /** 0: unknown. */
   readonly mtu: number;
+  /** Kind of a virtual device as `ip -d link` calls it (`veth`, `bridge`, `vxlan`); empty: hardware, loopback or unknown. */
+  readonly kind: string;
 }
 
 export interface LifeEnd {
@@ -157,6 +175,18 @@ export interface LifeEnd {
   readonly reasonCode: number | undefined;
   /** Who freed it: `nf_hook_slow+0x5a`; undefined if unknown. */
   readonly location: CodeLocation | undefined;
+  /** The rule of nftables that dropped it; undefined: none did, or the kernel does not tell. */
+  readonly rule: FilterRule | undefined;
+}
+
+/** A rule as `nft -a list ruleset` shows it. */
+export interface FilterRule {
+  /** `ip`, `ip6`, `inet`, `arp`, `bridge`, `netdev`. */
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  /** 0: no rule, the chain's policy. */
+  readonly handle: number;
 }
 
 export interface CodeLocation {
@@ -206,4 +236,143 @@ export interface Flow {
   readonly tcpFlags: string | undefined;
   /** One more fact that a person wants to see: `echo request id 12 seq 1`, `who-has 10.0.0.2 tell 10.0.0.1`; may be empty. */
   readonly detail: string;
+}
+
+/** A socket as it was when a call named it. */
+export interface SocketSight {
+  readonly offsetNs: number;
+  /** Sequence number on its life: the call before it was the first to name this socket. */
+  readonly seq: number;
+  /** Of the struct sock; never an identity. */
+  readonly address: bigint;
+  /** As `ss -e` shows it; 0: not (yet) in any process's hands. */
+  readonly inode: number;
+  /** Of the owner, in the initial user namespace; undefined: not told (a connection that is not accepted yet). */
+  readonly uid: number | undefined;
+  /** `ipv4`, `ipv6`, `packet`, or `family-38`. */
+  readonly family: string;
+  /** `stream`, `dgram`, `raw`, `seqpacket`, `packet`; empty: unknown. */
+  readonly type: string;
+  /** As in Flow.transport; empty for packet sockets. */
+  readonly protocol: string;
+  /** Of TCP as `ss` names it (`LISTEN`, `ESTAB`, `TIME-WAIT`); empty for others. */
+  readonly state: string;
+  /** Empty: none. */
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Empty: not connected. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly netns: number;
+  readonly netnsName: string;
+  /** Of the process that made it; 0n: unknown. */
+  readonly cgroup: bigint;
+  readonly containerId: string;
+  readonly podUid: string;
+}
+
+/** An entry of the kernel's connection table. */
+export interface ConntrackSight {
+  readonly offsetNs: number;
+  readonly seq: number;
+  /** What the packet is to its connection: `new`, `established`, `related`, `established reply`, `related reply`. */
+  readonly info: string;
+  /** Names of IPS_* bits in lower case: `confirmed`, `seen_reply`, `assured`, `src_nat`, `dst_nat`, ... */
+  readonly status: readonly string[];
+  readonly zone: number;
+  readonly mark: number;
+  /** As the first packet had it ... */
+  readonly original: ConntrackTuple;
+  /** ... and as answers come in: other than the reverse of the original where addresses are translated. */
+  readonly reply: ConntrackTuple;
+}
+
+export interface ConntrackTuple {
+  readonly transport: string;
+  readonly sourceAddress: string;
+  readonly destinationAddress: string;
+  /** undefined: the protocol has no ports. */
+  readonly sourcePort: number | undefined;
+  readonly destinationPort: number | undefined;
+}
+
+/** Where a packet can lie and wait: */
+export type WaitPlace =
+  /** a device's queueing discipline, for its turn */
+  | 'qdisc'
+  /** a CPU's backlog, for the softirq to receive it */
+  | 'backlog'
+  /** a socket's receive queue, for a process to read it */
+  | 'socket'
+  /** the hands of a driver or its ring, to be sent, received by its peer or cleaned up */
+  | 'driver'
+  /** the neighbour table, for an address to be resolved */
+  | 'neighbour'
+  /** GRO, for more of its flow */
+  | 'gro'
+  /** TCP's retransmission queue, for the acknowledgement */
+  | 'ack';
+
+/** A time in which nothing was done with the packet because it lay in a queue. */
+export interface Wait {
+  readonly place: WaitPlace;
+  readonly offsetNs: number;
+  readonly durationNs: number;
+  /** Index of the call that queued it, in the same life. */
+  readonly after: number;
+  /** Index of the call that went on with it; -1: none, the life ended there. */
+  readonly before: number;
+  readonly device: Device;
+}
+
+/** A packet is somewhere else than before; `call` is the index of the first call there. */
+export interface Crossing {
+  /** What is another one: the namespace (and with it the device), the device alone, the CPU. */
+  readonly kind: 'netns' | 'device' | 'cpu';
+  readonly call: number;
+  readonly offsetNs: number;
+  readonly from: Device;
+  readonly to: Device;
+  readonly fromCpu: number;
+  readonly toCpu: number;
+}
+
+/** The packet's addresses are not what they were. */
+export interface HeaderChange {
+  /** `nat`: rewritten; the others: a packet was put around it, or taken off. */
+  readonly kind: 'nat' | 'encapsulated' | 'decapsulated';
+  readonly offsetNs: number;
+  /** Index of the last call that began before: it, or what it called, did it. -1: none on this life, a clone begins so. */
+  readonly call: number;
+  readonly before: Flow;
+  readonly after: Flow;
+  /** undefined for `nat`. */
+  readonly tunnel: Tunnel | undefined;
+}
+
+export interface Tunnel {
+  readonly kind: 'vxlan' | 'geneve' | 'gre' | 'ipip' | 'ip6tnl' | 'sit';
+  /** VNI, or GRE's key; undefined: has none. */
+  readonly id: number | undefined;
+}
+
+export interface Outcome {
+  /**
+   * delivered: a socket got it. transmitted: a device took it, and nobody here saw it again. consumed: the kernel itself used
+   * it up. dropped: see the life's end. unknown: its end was not seen.
+   */
+  readonly kind: 'delivered' | 'transmitted' | 'consumed' | 'dropped' | 'unknown';
+  /** Index of the life that tells. */
+  readonly life: number;
+  /** Index of the call that tells, in that life; -1: none. */
+  readonly call: number;
+  readonly offsetNs: number;
+  /** delivered, dropped: where it came in last; transmitted: what took it. undefined: not known. */
+  readonly device: Device | undefined;
+  /** delivered: index into the life's sockets; -1: not known. */
+  readonly socket: number;
+  /** delivered: who read it; undefined: nobody did yet, or not seen. */
+  readonly task: Task | undefined;
+  /** The function that took, sent, consumed or dropped it; empty: not known. */
+  readonly by: string;
 }

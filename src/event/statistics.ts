@@ -10,6 +10,8 @@ export interface Statistics {
   readonly drops: ReadonlyMap<string, number>;
   /** Lost things by cause, see `lossCauses`; a cause with 0 is present. */
   readonly losses: ReadonlyMap<LossCause, number>;
+  /** Paths that --keep left out: not lost. undefined: nothing was asked to be. */
+  readonly leftOut?: number;
 }
 
 /** Every way in which something can be lost, with the words the summary uses. */

@@ -5,39 +5,10 @@
  * comparison is signed if one side is; fields declared in network order (__be16) are compared as people write them. A field
  * that cannot be read, for a pointer on the way is NULL, makes the whole expression false.
  */
+import type { StructTypes, ValueType } from '../event/struct-types.ts';
 import { type Assembler, type Code, createAssembler, type Label, type Width } from './assembler.ts';
 import { type Expression, mistakeAt, parseExpression, type Step } from './expression-parser.ts';
 import { nearest } from './nearest.ts';
-
-/** Types as src/kernel/btf-members.ts tells them. */
-export interface StructTypes {
-  struct(name: string): number | undefined;
-  name(id: number): string;
-  member(id: number, name: string): Member | undefined;
-  memberNames(id: number): readonly string[];
-}
-
-export interface Member {
-  readonly type: ValueType;
-  readonly offsetBits: number;
-  readonly bitfieldBits: number;
-}
-
-export type ValueType =
-  | {
-      readonly kind: 'number';
-      readonly bytes: number;
-      readonly signed: boolean;
-      readonly bigEndian: boolean;
-    }
-  | { readonly kind: 'pointer'; readonly to: number | undefined }
-  | { readonly kind: 'struct'; readonly id: number }
-  | {
-      readonly kind: 'array';
-      readonly element: ValueType;
-      readonly bytes: number;
-      readonly count: number;
-    };
 
 const registers = { value: 0, other: 1, skb: 6, base: 7, frame: 10 } as const;
 const loadBuffer = -8;

@@ -16,6 +16,13 @@ test('a run without losses says so', () => {
   );
 });
 
+test('what --keep left out is no loss', () => {
+  assert.equal(
+    formatSummary(statistics({ paths: 9, leftOut: 8 }), 1000),
+    '9 packets, 0 events in 1.0 s (0 events/s)\nleft out by --keep: 8 packets\nnothing lost\n',
+  );
+});
+
 test('drops come by reason, most first, and losses by cause in words', () => {
   const text = formatSummary(
     statistics({

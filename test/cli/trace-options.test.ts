@@ -4,6 +4,13 @@ import { parseFilterOptions } from '../../src/cli/filter-options.ts';
 import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.ts';
 import { SkbspanError } from '../../src/errors.ts';
 
+const otlpDefaults = {
+  timeScale: 1,
+  clones: 'same_trace',
+  detail: 'calls',
+  maxSpans: 2000,
+} as const;
+
 const defaults = {
   backend: undefined,
   functions: undefined,
@@ -13,6 +20,7 @@ const defaults = {
   filter: parseFilterOptions({}, [], []),
   limitLines: undefined,
   otlp: undefined,
+  intake: { keep: undefined, traceId: 'random' },
   jsonFile: undefined,
   pcapng: undefined,
   kafka: undefined,
@@ -37,10 +45,23 @@ test('each option is read', () => {
     [{ filterFunc: 'ip_.*|tcp_v4_rcv' }, { functions: 'ip_.*|tcp_v4_rcv' }],
     [{ filterNetns: 'inode:4026531840' }, { netns: 'inode:4026531840' }],
     [{ outputLimitLines: '10' }, { limitLines: 10 }],
-    [{ otlp: true }, { otlp: { endpoint: undefined, timeScale: 1 } }],
+    [{ traceId: 'content' }, { intake: { keep: undefined, traceId: 'content' } }],
+    [{ otlp: true }, { otlp: { ...otlpDefaults, endpoint: undefined } }],
+    [
+      { otlp: true, spanDetail: 'milestones', otlpClones: 'own_trace', otlpMaxSpans: '500' },
+      {
+        otlp: {
+          endpoint: undefined,
+          timeScale: 1,
+          clones: 'own_trace',
+          detail: 'milestones',
+          maxSpans: 500,
+        },
+      },
+    ],
     [
       { otlp: 'http://c:4317', otlpTimeScale: '1000' },
-      { otlp: { endpoint: 'http://c:4317', timeScale: 1000 } },
+      { otlp: { ...otlpDefaults, endpoint: 'http://c:4317', timeScale: 1000 } },
     ],
     [{ json: true }, { jsonFile: '-' }],
     [{ json: '/tmp/paths.jsonl' }, { jsonFile: '/tmp/paths.jsonl' }],
@@ -75,6 +96,12 @@ test('each mistake is refused and named', () => {
     [{ filterNetns: '' }, /--filter-netns: the value is empty/],
     [{ outputLimitLines: '0' }, /--output-limit-lines: .*not '0'/],
     [{ outputLimitLines: '1e3' }, /--output-limit-lines/],
+    [{ keep: 'dropped,often' }, /--keep: 'often' is no rule/],
+    [{ traceId: 'same' }, /--trace-id: want random or content/],
+    [{ spanDetail: 'packet' }, /--span-detail needs --otlp/],
+    [{ otlp: true, spanDetail: 'all' }, /--span-detail: want calls, milestones, packet, not 'all'/],
+    [{ otlp: true, otlpClones: 'none' }, /--otlp-clones: want same_trace or own_trace/],
+    [{ otlp: true, otlpMaxSpans: '1' }, /--otlp-max-spans: want a whole number from 2/],
     [{ otlp: '' }, /--otlp: the value is empty/],
     [{ otlpTimeScale: '10' }, /--otlp-time-scale needs --otlp/],
     [{ otlp: true, otlpTimeScale: '1.5' }, /--otlp-time-scale: want a whole number/],

@@ -65,6 +65,7 @@ test('a whole path: identity, times, flow, task, device, end', () => {
     ifindex: 3,
     name: 'eth0',
     mtu: 1400,
+    kind: '',
   };
   assert.equal(path.id, life);
   assert.equal(path.traceId, 'aabbccdd01020304' + '0000000000001234');
@@ -97,7 +98,7 @@ test('a whole path: identity, times, flow, task, device, end', () => {
       depth: 0,
       parent: undefined,
       cpu: 2,
-      task: { tid: 50, tgid: 49, comm: 'ping', cgroup: 77n },
+      task: { tid: 50, tgid: 49, comm: 'ping', cgroup: 77n, containerId: '', podUid: '' },
       device,
       len: 60,
       mark: 0x42,
@@ -112,6 +113,7 @@ test('a whole path: identity, times, flow, task, device, end', () => {
     reason: 'REASON_8',
     reasonCode: 8,
     location: { address: 0xffffffff81000004n, func: 'somewhere', offset: 4, module: undefined },
+    rule: undefined,
   });
 });
 

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseExpression } from '../../src/filter/expression-parser.ts';
 import { nearest } from '../../src/filter/nearest.ts';
-import {
-  compileSkbExpression,
-  type Member,
-  type StructTypes,
-} from '../../src/filter/skb-expression.ts';
+import type { Member, StructTypes } from '../../src/event/struct-types.ts';
+import { compileSkbExpression } from '../../src/filter/skb-expression.ts';
 
 const number = (bytes: number, offset: number): Member => ({
   type: { kind: 'number', bytes, signed: false, bigEndian: false },

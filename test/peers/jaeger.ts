@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
@@ -39,6 +38,11 @@ export interface DrawnSpan {
     readonly spanID: string;
   }[];
   readonly tags: readonly { readonly key: string; readonly value: unknown }[];
+}
+
+/** Whoever Jaeger lives for: a test, or a benchmark. */
+export interface Owner {
+  after(end: () => Promise<void>): unknown;
 }
 
 const readyMs = 30_000;
@@ -83,7 +87,7 @@ const configuration = (
   });
 
 /** Starts Jaeger for the time of a test; resolves when it takes traces. `kafka`: brokers whose topic otlp_spans it reads too. */
-export async function startJaeger(t: TestContext, kafka: readonly string[] = []): Promise<Jaeger> {
+export async function startJaeger(t: Owner, kafka: readonly string[] = []): Promise<Jaeger> {
   const ports = await freePorts(4);
   const [otlp = 0, http = 0, , health = 0] = ports;
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-jaeger-'));

@@ -4,7 +4,7 @@ import type { PacketPath } from '../../src/event/packet-path.ts';
 import type { Statistics } from '../../src/event/statistics.ts';
 import { createOtlpExporter, type OtlpOptions } from '../../src/exporters/otlp/exporter.ts';
 import { createResources } from '../../src/exporters/otlp/resources.ts';
-import { packetPathToSpans } from '../../src/exporters/otlp/spans.ts';
+import { packetPathToSpans } from '../exporters/otlp/readable-spans.ts';
 import { checkSpans, recordOf } from '../exporters/otlp/check-spans.ts';
 import { longPath } from '../exporters/otlp/long-path.ts';
 import { seenFromReadable, type SeenSpan } from '../exporters/otlp/seen-span.ts';

@@ -1,8 +1,7 @@
 // What Wireshark shows of the files: tshark 4.0 of this system and 4.4 of Debian 13.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -321,30 +320,29 @@ each('the profile shows the path as a column and drops in red', (wireshark) => {
   assert.match(rule.stdout, /skbspan: dropped/);
 });
 
-test('skbspan is a capture interface of tshark, which captures with it', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'skbspan-extcap-'));
-  t.after(() => {
-    rmSync(folder, { recursive: true });
-  });
-  mkdirSync(join(folder, 'wireshark/extcap'), { recursive: true });
-  symlinkSync(join(ours, 'extcap/skbspan'), join(folder, 'wireshark/extcap/skbspan'));
-  const env = { ...process.env, XDG_CONFIG_HOME: folder };
-  const options = { env, encoding: 'utf8', timeout: 60_000 } as const;
-  const listed = spawnSync('tshark', ['-D'], options);
+const extcap = join(ours, 'extcap/skbspan');
+
+each('skbspan is a capture interface of tshark, which captures with it', (wireshark) => {
+  const listed = wireshark.runWithExtcap(extcap, ['-D']);
   assert.match(listed.stdout, /skbspan \(skbspan: packets and their path through the kernel\)/);
 
   const ping = spawn('ping', ['-n', '-q', '-i', '0.02', '127.0.0.1'], { stdio: 'ignore' });
-  t.after(() => ping.kill());
-  const captured = spawnSync(
-    'tshark',
-    ['-n', '-i', 'skbspan', '-c', '3', '-T', 'fields', '-e', 'frame.comment', '-Y', 'icmp'],
-    options,
-  );
-  assert.match(captured.stdout, /calls .* host:lo .*path id=\d+/, captured.stderr);
-  assert.doesNotMatch(captured.stderr, /Error by extcap/);
+  try {
+    const captured = wireshark.runWithExtcap(extcap, [
+      ...['-n', '-i', 'skbspan', '-c', '3', '-T', 'fields', '-e', 'frame.comment', '-Y', 'icmp'],
+    ]);
+    assert.match(captured.stdout, /calls .* host:lo .*path id=\d+/, captured.stderr);
+    assert.doesNotMatch(captured.stderr, /Error by extcap/);
+  } finally {
+    ping.kill();
+  }
+});
 
-  const script = join(ours, 'extcap/skbspan');
-  const dialog = spawnSync(script, ['--extcap-interface', 'skbspan', '--extcap-config'], options);
+test('the capture dialog asks for mode and functions', () => {
+  const dialog = spawnSync(extcap, ['--extcap-interface', 'skbspan', '--extcap-config'], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   assert.match(dialog.stdout, /^arg \{number=0\}\{call=--pcapng-mode\}/);
   assert.match(dialog.stdout, /^value \{arg=0\}\{value=hop\}/m);
   assert.match(dialog.stdout, /\{call=--filter-func\}/);

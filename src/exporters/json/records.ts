@@ -6,60 +6,32 @@
 import type {
   Call,
   CodeLocation,
-  Device,
-  Flow,
   Life,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
-  Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import {
+  changeFields,
+  conntrackFields,
+  crossingFields,
+  outcomeFields,
+  socketFields,
+  waitFields,
+} from './story-records.ts';
+import { deviceFields, flowFields, hex, taskFields, type Fields, type Json } from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
-
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-type Fields = Readonly<Record<string, Json>>;
-
-const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 /** `2026-08-21T22:13:20.123456789Z`. */
 export function isoTime(epochNs: bigint): string {
   const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }
-
-const flowFields = (flow: Flow | undefined): Json =>
-  flow === undefined
-    ? null
-    : {
-        network: flow.network,
-        transport: flow.transport,
-        source_address: flow.sourceAddress,
-        source_port: flow.sourcePort ?? null,
-        destination_address: flow.destinationAddress,
-        destination_port: flow.destinationPort ?? null,
-        tcp_flags: flow.tcpFlags ?? null,
-        detail: flow.detail,
-      };
-
-const deviceFields = (device: Device): Fields => ({
-  netns: device.netns,
-  netns_name: device.netnsName,
-  ifindex: device.ifindex,
-  name: device.name,
-  mtu: device.mtu,
-});
-
-const taskFields = (task: Task): Fields => ({
-  tid: task.tid,
-  tgid: task.tgid,
-  comm: task.comm,
-  cgroup: task.cgroup.toString(),
-});
 
 const callFields = (call: Call): Fields => ({
   func: call.func,
@@ -122,29 +94,26 @@ const endFields = (end: LifeEnd | undefined): Json =>
         reason: end.reason ?? null,
         reason_code: end.reasonCode ?? null,
         location: locationFields(end.location),
+        rule: end.rule === undefined ? null : { ...end.rule },
       };
 
 const linkFields = (link: Life['parent']): Json =>
   link === undefined ? null : { life: link.life, call: link.call, operation: link.operation };
 
-const lifeFields = ({
-  id,
-  skb,
-  parent,
-  mergedInto,
-  offsetNs,
-  calls,
-  packets,
-  end,
-}: Life): Fields => ({
-  id,
-  skb: hex(skb),
-  parent: linkFields(parent),
-  merged_into: linkFields(mergedInto),
-  offset_ns: offsetNs,
-  end: endFields(end),
-  calls: calls.map(callFields),
-  packets: packets.map(sightFields),
+const lifeFields = (life: Life): Fields => ({
+  id: life.id,
+  skb: hex(life.skb),
+  parent: linkFields(life.parent),
+  merged_into: linkFields(life.mergedInto),
+  offset_ns: life.offsetNs,
+  end: endFields(life.end),
+  calls: life.calls.map(callFields),
+  packets: life.packets.map(sightFields),
+  sockets: life.sockets.map(socketFields),
+  conntracks: life.conntracks.map(conntrackFields),
+  waits: life.waits.map(waitFields),
+  crossings: life.crossings.map(crossingFields),
+  changes: life.changes.map(changeFields),
 });
 
 const lossFields = (loss: PathLoss): Fields => ({
@@ -169,6 +138,7 @@ export const pathRecord = (path: PacketPath): Fields => ({
   losses: path.losses.map(lossFields),
   flow: flowFields(path.flow),
   lives: path.lives.map(lifeFields),
+  outcome: outcomeFields(path.outcome),
 });
 
 /** What the run counted: the last line. */
@@ -179,6 +149,7 @@ export const summaryRecord = (statistics: Statistics): Fields => ({
   paths: statistics.paths,
   drops: Object.fromEntries(statistics.drops),
   losses: Object.fromEntries(statistics.losses),
+  ...(statistics.leftOut === undefined ? {} : { left_out: statistics.leftOut }),
 });
 
 /**

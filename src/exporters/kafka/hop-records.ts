@@ -34,6 +34,8 @@ const callColumns = (path: PacketPath, life: Life, call: Call | undefined): Row 
     tgid: call?.task.tgid ?? null,
     comm: call?.task.comm ?? null,
     cgroup: call?.task.cgroup.toString() ?? null,
+    container_id: call?.task.containerId ?? null,
+    pod_uid: call?.task.podUid ?? null,
     netns: call?.device.netns ?? null,
     netns_name: call?.device.netnsName ?? null,
     ifindex: call?.device.ifindex ?? null,
@@ -74,6 +76,7 @@ export function hopValues(path: PacketPath, { host, bootId }: Identity): Buffer[
     content_id: contentId(path) ?? null,
     path_duration_ns: path.durationNs,
     path_complete: path.losses.length === 0,
+    outcome: path.outcome.kind,
     direction: path.direction,
   };
   return path.lives.flatMap((life, index) => {

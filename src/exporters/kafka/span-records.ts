@@ -1,9 +1,9 @@
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { PacketPath } from '../../event/packet-path.ts';
+import { createEncoder } from '../otlp/encode.ts';
 import { packRequests } from '../otlp/requests.ts';
 import { createResources } from '../otlp/resources.ts';
-import { packetPathToSpans } from '../otlp/spans.ts';
+import type { SpanParts } from '../otlp/span-parts.ts';
+import { describeSpans } from '../otlp/spans.ts';
 
 export interface SpanRecordOptions {
   readonly maxBytes: number;
@@ -20,15 +20,13 @@ export async function createSpanValues({
 }: SpanRecordOptions): Promise<(path: PacketPath) => (Buffer | undefined)[]> {
   const resources = await createResources({ serviceName: undefined, timeScale: 1 });
   const scope = version === undefined ? { name: 'skbspan' } : { name: 'skbspan', version };
-  const toSpans = (path: PacketPath): readonly ReadableSpan[] =>
-    packetPathToSpans(path, { clones: 'same_trace', timeScale: 1, resources, scope });
-  const serialize = (spans: readonly ReadableSpan[]): Uint8Array =>
-    // The serializer's type wants a mutable array, which it leaves as it is.
-    ProtobufTraceSerializer.serializeRequest(spans as ReadableSpan[]) ?? new Uint8Array();
+  const toSpans = (path: PacketPath): readonly SpanParts[] =>
+    describeSpans(path, { clones: 'same_trace', timeScale: 1 });
+  const encode = createEncoder({ timeScale: 1, resources, scope });
   const limits = { maxBytes, maxSpans: Infinity };
 
   return (path) =>
-    [...packRequests([path], toSpans, serialize, limits)].map(({ bytes }) =>
+    [...packRequests([path], toSpans, encode, limits)].map(({ bytes }) =>
       bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     );
 }

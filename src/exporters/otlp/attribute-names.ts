@@ -1,3 +1,45 @@
+import {
+  ATTR_CODE_FUNCTION_NAME,
+  ATTR_ERROR_TYPE,
+  ATTR_NETWORK_TRANSPORT,
+  ATTR_NETWORK_TYPE,
+  ATTR_SERVICE_NAME,
+} from '@opentelemetry/semantic-conventions';
+import {
+  ATTR_CPU_LOGICAL_NUMBER,
+  ATTR_DESTINATION_ADDRESS,
+  ATTR_DESTINATION_PORT,
+  ATTR_NETWORK_INTERFACE_NAME,
+  ATTR_NETWORK_IO_DIRECTION,
+  ATTR_PROCESS_EXECUTABLE_NAME,
+  ATTR_PROCESS_PID,
+  ATTR_SOURCE_ADDRESS,
+  ATTR_SOURCE_PORT,
+  ATTR_THREAD_NAME,
+} from '@opentelemetry/semantic-conventions/incubating';
+
+/** Names of the semantic conventions. Those of the resource that OpenTelemetry's detectors find are in `detected`. */
+export const std = {
+  codeFunctionName: ATTR_CODE_FUNCTION_NAME,
+  cpuLogicalNumber: ATTR_CPU_LOGICAL_NUMBER,
+  destinationAddress: ATTR_DESTINATION_ADDRESS,
+  destinationPort: ATTR_DESTINATION_PORT,
+  errorType: ATTR_ERROR_TYPE,
+  networkInterfaceName: ATTR_NETWORK_INTERFACE_NAME,
+  networkIoDirection: ATTR_NETWORK_IO_DIRECTION,
+  networkTransport: ATTR_NETWORK_TRANSPORT,
+  networkType: ATTR_NETWORK_TYPE,
+  processExecutableName: ATTR_PROCESS_EXECUTABLE_NAME,
+  processPid: ATTR_PROCESS_PID,
+  serviceName: ATTR_SERVICE_NAME,
+  sourceAddress: ATTR_SOURCE_ADDRESS,
+  sourcePort: ATTR_SOURCE_PORT,
+  threadName: ATTR_THREAD_NAME,
+} as const;
+
+/** What the detectors of host and operating system add to a resource. */
+export const detected = ['host.name', 'host.id', 'host.arch', 'os.type', 'os.version'] as const;
+
 /**
  * skbspan's own attributes: what no semantic convention has a name for. Each is described in docs/otel.md (a test checks
  * that).
@@ -23,6 +65,7 @@ export const own = {
   gsoSize: 'skbspan.gso.size',
   ifindex: 'skbspan.ifindex',
   incomplete: 'skbspan.incomplete',
+  leftOut: 'skbspan.left_out',
   len: 'skbspan.len',
   life: 'skbspan.life',
   lives: 'skbspan.lives',
@@ -36,6 +79,7 @@ export const own = {
   returnValue: 'skbspan.return_value',
   seq: 'skbspan.seq',
   skb: 'skbspan.skb',
+  spanDetail: 'skbspan.span_detail',
   startOffsetNs: 'skbspan.start_offset_ns',
   tcpFlags: 'skbspan.tcp.flags',
   tid: 'skbspan.tid',

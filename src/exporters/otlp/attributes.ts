@@ -1,22 +1,4 @@
 import type { Attributes } from '@opentelemetry/api';
-import {
-  ATTR_CODE_FUNCTION_NAME,
-  ATTR_ERROR_TYPE,
-  ATTR_NETWORK_TRANSPORT,
-  ATTR_NETWORK_TYPE,
-} from '@opentelemetry/semantic-conventions';
-import {
-  ATTR_CPU_LOGICAL_NUMBER,
-  ATTR_DESTINATION_ADDRESS,
-  ATTR_DESTINATION_PORT,
-  ATTR_NETWORK_INTERFACE_NAME,
-  ATTR_NETWORK_IO_DIRECTION,
-  ATTR_PROCESS_EXECUTABLE_NAME,
-  ATTR_PROCESS_PID,
-  ATTR_SOURCE_ADDRESS,
-  ATTR_SOURCE_PORT,
-  ATTR_THREAD_NAME,
-} from '@opentelemetry/semantic-conventions/incubating';
 import type {
   Call,
   Device,
@@ -27,7 +9,7 @@ import type {
   PathLoss,
   Task,
 } from '../../event/packet-path.ts';
-import { own } from './attribute-names.ts';
+import { own, std } from './attribute-names.ts';
 
 /*
  * A value that is unknown, or that says nothing (mark 0, device 0), has no attribute: a viewer then shows less noise and a
@@ -39,29 +21,29 @@ const ethertype = (value: number): string => `0x${value.toString(16).padStart(4,
 
 /** Addresses and ports, as general/attributes.md of the semantic conventions names them for packet tracing. */
 export function setFlow(to: Attributes, flow: Flow): void {
-  if (flow.sourceAddress !== '') to[ATTR_SOURCE_ADDRESS] = flow.sourceAddress;
-  if (flow.sourcePort !== undefined) to[ATTR_SOURCE_PORT] = flow.sourcePort;
-  if (flow.destinationAddress !== '') to[ATTR_DESTINATION_ADDRESS] = flow.destinationAddress;
-  if (flow.destinationPort !== undefined) to[ATTR_DESTINATION_PORT] = flow.destinationPort;
-  to[ATTR_NETWORK_TRANSPORT] = flow.transport;
-  if (flow.network === 'ipv4' || flow.network === 'ipv6') to[ATTR_NETWORK_TYPE] = flow.network;
+  if (flow.sourceAddress !== '') to[std.sourceAddress] = flow.sourceAddress;
+  if (flow.sourcePort !== undefined) to[std.sourcePort] = flow.sourcePort;
+  if (flow.destinationAddress !== '') to[std.destinationAddress] = flow.destinationAddress;
+  if (flow.destinationPort !== undefined) to[std.destinationPort] = flow.destinationPort;
+  to[std.networkTransport] = flow.transport;
+  if (flow.network === 'ipv4' || flow.network === 'ipv6') to[std.networkType] = flow.network;
   if (flow.tcpFlags !== undefined) to[own.tcpFlags] = flow.tcpFlags;
   if (flow.detail !== '') to[own.detail] = flow.detail;
 }
 
 function setDevice(to: Attributes, device: Device): void {
-  if (device.name !== '') to[ATTR_NETWORK_INTERFACE_NAME] = device.name;
+  if (device.name !== '') to[std.networkInterfaceName] = device.name;
   if (device.ifindex !== 0) to[own.ifindex] = device.ifindex;
   if (device.mtu !== 0) to[own.mtu] = device.mtu;
 }
 
 function setTask(to: Attributes, task: Task): void {
-  if (task.tgid !== 0) to[ATTR_PROCESS_PID] = task.tgid;
+  if (task.tgid !== 0) to[std.processPid] = task.tgid;
   if (task.tid !== 0) to[own.tid] = task.tid;
   if (task.comm !== '') {
-    to[ATTR_THREAD_NAME] = task.comm;
+    to[std.threadName] = task.comm;
     // The main thread bears the executable's name; other threads call themselves what they like.
-    if (task.tid !== 0 && task.tid === task.tgid) to[ATTR_PROCESS_EXECUTABLE_NAME] = task.comm;
+    if (task.tid !== 0 && task.tid === task.tgid) to[std.processExecutableName] = task.comm;
   }
   if (task.cgroup !== 0n) to[own.cgroup] = String(task.cgroup);
 }
@@ -74,7 +56,7 @@ export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: num
 
 /** What only the root span says: the path as a whole. */
 export function setPath(to: Attributes, path: PacketPath): void {
-  if (path.direction !== 'unknown') to[ATTR_NETWORK_IO_DIRECTION] = path.direction;
+  if (path.direction !== 'unknown') to[std.networkIoDirection] = path.direction;
   to[own.ending] = path.ending;
   to[own.lives] = path.lives.length;
   to[own.calls] = path.lives.reduce((sum, life) => sum + life.calls.length, 0);
@@ -128,7 +110,7 @@ function setEnd(to: Attributes, end: LifeEnd): void {
     return;
   }
   const reason = end.reason ?? 'unknown';
-  to[ATTR_ERROR_TYPE] = reason;
+  to[std.errorType] = reason;
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
   if (location === undefined) return;
@@ -153,13 +135,13 @@ export function dropInWords(end: LifeEnd): string {
 
 /** A call: the function, where it ran, what the skb looked like there. */
 export function setCall(to: Attributes, call: Call): void {
-  if (call.kind === 'function') to[ATTR_CODE_FUNCTION_NAME] = call.func;
+  if (call.kind === 'function') to[std.codeFunctionName] = call.func;
   else to[own.tracepoint] = call.func;
   if (call.module !== undefined) to[own.module] = call.module;
   to[own.seq] = call.seq;
   to[own.depth] = call.depth;
   to[own.timing] = call.timing;
-  to[ATTR_CPU_LOGICAL_NUMBER] = call.cpu;
+  to[std.cpuLogicalNumber] = call.cpu;
   setTask(to, call.task);
   setDevice(to, call.device);
   to[own.len] = call.len;

@@ -1,19 +1,32 @@
-import type { Attributes, SpanContext } from '@opentelemetry/api';
-import type { Flow, PacketPath } from '../../event/packet-path.ts';
+import type { Attributes } from '@opentelemetry/api';
+import type { Flow } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { setCall, setFlow, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import { contextOf, type SpanParts } from './span-parts.ts';
+import type { SpanContext, SpanParts } from './span-parts.ts';
+import type { PathPlan } from './spans.ts';
 
-/** One span per call of a life, named by the function, nested as called. */
-export function describeCalls(path: PacketPath, plan: LifePlan): SpanParts[] {
+/** Adds one span per call of a life, named by the function, nested as called. What was not selected is jumped over. */
+export function describeCalls(
+  { path, epoch, selection }: PathPlan,
+  plan: LifePlan,
+  spans: SpanParts[],
+): void {
   const { life, index, ids } = plan;
+  const { traceId } = plan.context;
+  const selected = selection?.calls[index];
   const contexts: SpanContext[] = [];
   let device = plan.device;
-  return life.calls.map((call, callIndex) => {
+  for (const [callIndex, call] of life.calls.entries()) {
     // An skb without a device or socket tells no namespace; it is where it was.
     if (call.device.netns !== 0) device = call.device;
-    const context = contextOf(plan.context.traceId, ids(life.id, call.seq));
+    let parent = plan.context;
+    if (call.parent?.life === index) parent = contexts[call.parent.call] ?? plan.context;
+    if (selected?.[callIndex] === false) {
+      contexts.push(parent);
+      continue;
+    }
+    const context = { traceId, spanId: ids(life.id, call.seq) };
     contexts.push(context);
     const endOffsetNs = plan.callEnds[callIndex] ?? call.offsetNs;
 
@@ -21,24 +34,14 @@ export function describeCalls(path: PacketPath, plan: LifePlan): SpanParts[] {
     setCall(attributes, call);
     const flow = life.packets[call.packet]?.flow;
     if (flow !== undefined && !sameAddresses(flow, plan.flow)) setFlow(attributes, flow);
-    let parent = plan.context;
-    if (call.parent?.life === index) {
-      parent = contexts[call.parent.call] ?? plan.context;
-    } else if (call.parent !== undefined) {
+    if (call.parent !== undefined && call.parent.life !== index) {
       const caller = path.lives[call.parent.life]?.calls[call.parent.call]?.func;
       if (caller !== undefined) attributes[own.caller] = caller;
     }
     setTimes(attributes, call.offsetNs, endOffsetNs);
-    return {
-      name: call.func,
-      context,
-      parent,
-      offsetNs: call.offsetNs,
-      endOffsetNs,
-      attributes,
-      device,
-    };
-  });
+    const { func: name, offsetNs } = call;
+    spans.push({ name, context, parent, epoch, offsetNs, endOffsetNs, attributes, device });
+  }
 }
 
 function sameAddresses(flow: Flow, other: Flow | undefined): boolean {

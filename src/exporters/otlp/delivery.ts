@@ -1,13 +1,13 @@
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { SkbspanError, UsageError } from '../../errors.ts';
 import type { ExportResult } from '../../event/exporter.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
 import { resolveOtlpConfig } from './config.ts';
+import { createEncoder } from './encode.ts';
 import type { OtlpOptions } from './options.ts';
 import { packRequests, type SpanRequest } from './requests.ts';
 import { createResources } from './resources.ts';
-import { packetPathToSpans } from './spans.ts';
+import type { SpanParts } from './span-parts.ts';
+import { describeSpans } from './spans.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 /** The part of the exporter that lives from start to shutdown. Loads OpenTelemetry and gRPC: import it only when needed. */
@@ -49,20 +49,21 @@ export async function openDelivery(options: OtlpOptions): Promise<Delivery> {
     throw error;
   }
 
-  const { clones, version } = options;
+  const { clones, detail, maxSpans, version } = options;
   const scope = version === undefined ? { name: 'skbspan' } : { name: 'skbspan', version };
   const limits = {
     maxBytes: options.maxRequestBytes ?? MAX_REQUEST_BYTES,
     maxSpans: MAX_REQUEST_SPANS,
   };
-  const toSpans = (path: PacketPath): readonly ReadableSpan[] =>
-    packetPathToSpans(path, { clones, timeScale, resources, scope });
+  const toSpans = (path: PacketPath): readonly SpanParts[] =>
+    describeSpans(path, { clones, timeScale, detail, maxSpans });
+  const encode = createEncoder({ timeScale, resources, scope });
   const batches = new WeakMap<readonly PacketPath[], Batch>();
 
   return {
     async deliver(paths) {
       const batch = batches.get(paths) ?? {
-        requests: packRequests(paths, toSpans, serialize, limits),
+        requests: packRequests(paths, toSpans, encode, limits),
         unsent: [],
         refusedSpans: 0,
         refusal: undefined,
@@ -85,11 +86,6 @@ export async function openDelivery(options: OtlpOptions): Promise<Delivery> {
       transport.close();
     },
   };
-}
-
-function serialize(spans: readonly ReadableSpan[]): Uint8Array {
-  // The serializer's type wants a mutable array, which it leaves as it is.
-  return ProtobufTraceSerializer.serializeRequest(spans as ReadableSpan[]) ?? new Uint8Array();
 }
 
 /** Sends what is left of a batch, several requests at a time; the reason to try again later, or undefined when all is settled. */

@@ -1,7 +1,6 @@
-import type { SpanContext } from '@opentelemetry/api';
 import type { Device, Flow, Life, PacketPath } from '../../event/packet-path.ts';
 import { createSpanIds, LIFE_ITSELF, ownTraceId, type SpanIds } from './span-ids.ts';
-import { contextOf } from './span-parts.ts';
+import type { Epoch, SpanContext } from './span-parts.ts';
 
 /** What the spans of a life and of its calls have in common. */
 export interface LifePlan {
@@ -22,15 +21,19 @@ export interface LifePlan {
 }
 
 /** One plan per life, in the order of the path. */
-export function planLives(path: PacketPath, clones: 'same_trace' | 'own_trace'): LifePlan[] {
+export function planLives(
+  path: PacketPath,
+  clones: 'same_trace' | 'own_trace',
+  epoch: Epoch,
+): LifePlan[] {
   const plans: LifePlan[] = [];
-  const ids = createSpanIds(path.traceId);
+  const ids = createSpanIds(path.traceId, epoch);
   for (const [index, life] of path.lives.entries()) {
     const parent = life.parent === undefined ? undefined : plans[life.parent.life];
     const startsTrace = index === 0 || clones === 'own_trace';
     const traceId =
       index === 0 || !startsTrace ? path.traceId : ownTraceId(parent?.ids ?? ids, life.id);
-    const lifeIds = traceId === path.traceId ? ids : createSpanIds(traceId);
+    const lifeIds = traceId === path.traceId ? ids : createSpanIds(traceId, epoch);
     const callEnds = endsOfCalls(life, index, path.durationNs);
     const offsetNs = index === 0 ? 0 : life.offsetNs;
     // The root of a whole path lasts as long as the path; calls may outlast the life that they freed.
@@ -44,7 +47,7 @@ export function planLives(path: PacketPath, clones: 'same_trace' | 'own_trace'):
     plans.push({
       life,
       index,
-      context: contextOf(traceId, lifeIds(life.id, LIFE_ITSELF)),
+      context: { traceId, spanId: lifeIds(life.id, LIFE_ITSELF) },
       ids: lifeIds,
       startsTrace,
       device: firstDevice(life) ?? parent?.device ?? firstDeviceOfAny(path),

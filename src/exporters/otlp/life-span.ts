@@ -1,23 +1,22 @@
-import { SpanStatusCode, type Attributes, type Link, type SpanStatus } from '@opentelemetry/api';
+import type { Attributes } from '@opentelemetry/api';
 import type { Life, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { dropInWords, setFlow, setLife, setPath, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import { contextOf, type SpanParts } from './span-parts.ts';
+import type { SpanLink, SpanParts } from './span-parts.ts';
+import type { PathPlan } from './spans.ts';
 
 /** The span that stands for a life: the packet itself, or a clone, copy or segment of it. */
-export function describeLife(
-  path: PacketPath,
-  plan: LifePlan,
-  plans: readonly LifePlan[],
-  timeScale: number,
-): SpanParts {
+export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
+  const { path, lives: plans, epoch } = of;
+  const { timeScale, detail = 'calls' } = of.options;
   const { life, index, flow, offsetNs, endOffsetNs, startsTrace } = plan;
   const attributes: Attributes = {};
   if (flow !== undefined) setFlow(attributes, flow);
   if (startsTrace) {
     setPath(attributes, path);
     if (timeScale !== 1) attributes[own.timeScale] = timeScale;
+    if (detail !== 'calls') attributes[own.spanDetail] = detail;
   }
   setLife(attributes, life);
   if (path.losses.some((loss) => loss.cause !== 'memory' && loss.life === index))
@@ -28,12 +27,13 @@ export function describeLife(
     name: index === 0 ? rootName(path) : (life.parent?.operation ?? 'life'),
     context: plan.context,
     parent: startsTrace ? undefined : plans[0]?.context,
+    epoch,
     offsetNs,
     endOffsetNs,
     attributes,
     device: plan.device,
-    status: statusOf(plan, plans),
-    links: linksOf(life, plans),
+    error: errorOf(plan, plans),
+    links: linksOf(of, life),
     events: headerChanges(life),
   };
 }
@@ -43,40 +43,42 @@ function rootName(path: PacketPath): string {
   return path.flow === undefined ? 'packet' : `packet ${path.flow.transport}`;
 }
 
-/** ERROR if this life was dropped. The root also tells of the clones in its trace: what TCP sends, and loses, is a clone. */
-function statusOf({ life, index }: LifePlan, plans: readonly LifePlan[]): SpanStatus {
-  if (life.end?.how === 'dropped')
-    return { code: SpanStatusCode.ERROR, message: dropInWords(life.end) };
+/** An error if this life was dropped. The root also tells of the clones in its trace: what TCP sends, and loses, is a clone. */
+function errorOf({ life, index }: LifePlan, plans: readonly LifePlan[]): string | undefined {
+  if (life.end?.how === 'dropped') return dropInWords(life.end);
   if (index === 0)
     for (const { life: other, startsTrace } of plans)
       if (!startsTrace && other.end?.how === 'dropped')
-        return {
-          code: SpanStatusCode.ERROR,
-          message: `${other.parent?.operation ?? 'life'} ${dropInWords(other.end)}`,
-        };
-  return { code: SpanStatusCode.UNSET };
+        return `${other.parent?.operation ?? 'life'} ${dropInWords(other.end)}`;
+  return undefined;
 }
 
 /**
- * To the span of the call that made this life; to the life that it was made from, if that call was not seen. And to the life
- * that it went into.
+ * To the span of the call that made this life; to the life that it was made from, if that call has none. And to the life that
+ * it went into.
  */
-function linksOf({ parent, mergedInto }: Life, plans: readonly LifePlan[]): Link[] {
-  const links = linkTo(parent, plans);
+function linksOf(plan: PathPlan, { parent, mergedInto }: Life): SpanLink[] {
+  const links = linkTo(plan, parent);
   // The call that merged is one of this life's own.
-  if (mergedInto !== undefined) links.push(...linkTo({ ...mergedInto, call: -1 }, plans));
+  if (mergedInto !== undefined) links.push(...linkTo(plan, { ...mergedInto, call: -1 }));
   return links;
 }
 
-function linkTo(parent: Life['parent'], plans: readonly LifePlan[]): Link[] {
+function linkTo({ lives, selection }: PathPlan, parent: Life['parent']): SpanLink[] {
   if (parent === undefined) return [];
-  const plan = plans[parent.life];
-  if (plan === undefined) return [];
-  const call = plan.life.calls[parent.call];
+  let plan = lives[parent.life];
+  let call = plan?.life.calls[parent.call];
+  if (selection?.calls[parent.life]?.[parent.call] === false) call = undefined;
+  // The nearest one that has a span; the first life always has, a packet that went into another one may not.
+  while (plan?.life.parent !== undefined && selection?.lives[plan.index] === false) {
+    plan = lives[plan.life.parent.life];
+    call = undefined;
+  }
+  if (plan === undefined || selection?.lives[plan.index] === false) return [];
   const context =
     call === undefined
       ? plan.context
-      : contextOf(plan.context.traceId, plan.ids(plan.life.id, call.seq));
+      : { ...plan.context, spanId: plan.ids(plan.life.id, call.seq) };
   return [{ context, attributes: { [own.operation]: parent.operation } }];
 }
 

@@ -1,3 +1,5 @@
+import type { SpanDetail } from './select-calls.ts';
+
 /** What the user may say about OTLP output; everything left out comes from `OTEL_*` variables, then from defaults. */
 export interface OtlpOptions {
   /** `http://host:4317`, `https://host`, `unix:///path`, `host:port` (TLS). undefined: environment or localhost. */
@@ -8,6 +10,10 @@ export interface OtlpOptions {
   readonly timeScale?: number;
   /** Whether a clone, copy or segment shares the packet's trace or starts its own; a link joins them either way. */
   readonly clones: 'same_trace' | 'own_trace';
+  /** How much of a path; default: calls. */
+  readonly detail?: SpanDetail;
+  /** Spans of one trace; the rest is left out, and a span says how many. Default: no bound. */
+  readonly maxSpans?: number;
   /** One service name for all spans instead of one per network namespace. */
   readonly serviceName?: string;
   /** skbspan's version, for the instrumentation scope. */

@@ -1,4 +1,3 @@
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { PacketPath } from '../../event/packet-path.ts';
 
 /** One request in bytes; `bytes` is undefined for a single span that is bigger than a request may be. */
@@ -17,13 +16,13 @@ export interface RequestLimits {
  * one request if it fits. A call's span takes 400 to 700 bytes, so `maxSpans` alone keeps nearly all requests below the limit;
  * what is serialized is then measured, not guessed, and halved while it is too big.
  */
-export function* packRequests(
+export function* packRequests<Span>(
   paths: readonly PacketPath[],
-  toSpans: (path: PacketPath) => readonly ReadableSpan[],
-  serialize: (spans: readonly ReadableSpan[]) => Uint8Array,
+  toSpans: (path: PacketPath) => readonly Span[],
+  serialize: (spans: readonly Span[]) => Uint8Array,
   limits: RequestLimits,
 ): Generator<SpanRequest, void, undefined> {
-  let pending: ReadableSpan[] = [];
+  let pending: Span[] = [];
   for (const path of paths) {
     const spans = toSpans(path);
     if (pending.length > 0 && pending.length + spans.length > limits.maxSpans) {
@@ -39,9 +38,9 @@ export function* packRequests(
   if (pending.length > 0) yield* halveToFit(pending, serialize, limits.maxBytes);
 }
 
-function* halveToFit(
-  spans: readonly ReadableSpan[],
-  serialize: (spans: readonly ReadableSpan[]) => Uint8Array,
+function* halveToFit<Span>(
+  spans: readonly Span[],
+  serialize: (spans: readonly Span[]) => Uint8Array,
   maxBytes: number,
 ): Generator<SpanRequest, void, undefined> {
   const bytes = serialize(spans);

@@ -8,9 +8,8 @@ import {
   serviceNameEnvDetector,
   type Resource,
 } from '@opentelemetry/resources';
-import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 import type { Device } from '../../event/packet-path.ts';
-import { own } from './attribute-names.ts';
+import { own, std } from './attribute-names.ts';
 
 /** The resource of the namespace that a device is in; the same object for the same namespace, which the serializer needs. */
 export type Resources = (device: Device | undefined) => Resource;
@@ -34,7 +33,7 @@ export async function createResources(options: {
     ...detected.attributes,
     ...(options.timeScale === 1 ? {} : { [own.timeScale]: options.timeScale }),
   };
-  const fixedName = options.serviceName ?? base[ATTR_SERVICE_NAME];
+  const fixedName = options.serviceName ?? base[std.serviceName];
 
   const known = new Map<string, Resource>();
   return (device) => {
@@ -46,7 +45,7 @@ export async function createResources(options: {
       if (known.size >= KEPT_NAMESPACES) known.clear();
       resource = resourceFromAttributes({
         ...base,
-        [ATTR_SERVICE_NAME]: fixedName ?? (name === '' ? 'unknown' : name),
+        [std.serviceName]: fixedName ?? (name === '' ? 'unknown' : name),
         ...(netns === 0 ? {} : { [own.netnsInode]: netns }),
         ...(name === '' ? {} : { [own.netnsName]: name }),
       });

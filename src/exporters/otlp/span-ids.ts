@@ -1,5 +1,13 @@
+import type { Epoch } from './span-parts.ts';
+
 /** Sequence number that stands for a life itself; calls never get that far. */
 export const LIFE_ITSELF = 0xffff_ffff;
+/** And for what a trace has no room for. */
+export const LEFT_OUT = 0xffff_fffc;
+
+/** Any constants. */
+const SEQ = 0x2545_f491;
+const LIFE = 0x4f6c_dd1d;
 
 const OWN_TRACE_HIGH = 0xffff_fffe;
 const OWN_TRACE_LOW = 0xffff_fffd;
@@ -18,19 +26,21 @@ function mix(word: number): number {
 const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
 
 /**
- * Span ids are a hash of (trace id, life, seq), not random: a request that is sent again, or a path that comes in parts,
- * names the same span by the same id, and links can be written before their target. 64 bits: two of a million spans of
+ * Span ids are a hash of (trace id, start of the path, life, seq), not random: a request that is sent again
+ * names the same span by the same id, and links can be written before their target. The start tells apart what two hosts send
+ * for one trace (--trace-id content). 64 bits: two of a million spans of
  * one trace meet with a chance of 1 in 37 million.
  */
-export function createSpanIds(traceId: string): SpanIds {
+export function createSpanIds(traceId: string, epoch: Epoch = { low: 0, high: 0 }): SpanIds {
   const word = (index: number): number => parseInt(traceId.slice(index * 8, index * 8 + 8), 16) | 0;
-  const left = mix(mix(word(0)) ^ word(1));
-  const right = mix(mix(word(2)) ^ word(3));
+  const left = mix(mix(mix(word(0)) ^ word(1)) ^ epoch.low);
+  const right = mix(mix(mix(word(2)) ^ word(3)) ^ epoch.low ^ Math.imul(epoch.high, 0x9e37_79b1));
   return (life, seq) => {
     const low = life | 0;
     const high = Math.floor(life / 0x1_0000_0000);
-    const a = mix(mix(mix(left ^ low) ^ high) ^ seq);
-    const b = mix(mix(mix(right + seq) ^ low) + high);
+    // Mixed before they meet: small numbers that are only xored would give neighbours the same half by the thousand.
+    const a = mix(mix(mix(left ^ low) ^ high) ^ mix(seq ^ SEQ));
+    const b = mix(mix(mix(right + seq) ^ mix(low ^ LIFE)) + high);
     // All zeros is the one id that OTel forbids.
     return a === 0 && b === 0 ? '0000000000000001' : hex(a) + hex(b);
   };

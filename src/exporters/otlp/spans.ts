@@ -7,25 +7,72 @@
  * original's __tcp_transmit_skb) stays under its own life, which is what one wants to read, and names the other in
  * skbspan.caller. With `own_trace` each further life is the root of a trace of its own; the links are the same.
  *
- * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; span-parts.ts makes them ReadableSpans.
+ * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; select-calls.ts says which of them are wanted;
+ * encode.ts writes.
  */
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { Attributes } from '@opentelemetry/api';
 import type { PacketPath } from '../../event/packet-path.ts';
+import { own } from './attribute-names.ts';
+import { setTimes } from './attributes.ts';
 import { describeCalls } from './call-spans.ts';
-import { planLives } from './life-plan.ts';
+import { planLives, type LifePlan } from './life-plan.ts';
 import { describeLife } from './life-span.ts';
-import { createClock, toReadableSpan, type SpanOptions } from './span-parts.ts';
+import { selectSpans, type LeftOut, type Selection, type SpanDetail } from './select-calls.ts';
+import { LEFT_OUT } from './span-ids.ts';
+import { toEpoch, type Epoch, type SpanParts } from './span-parts.ts';
 
-export type { SpanOptions } from './span-parts.ts';
+export interface SpanOptions {
+  readonly clones: 'same_trace' | 'own_trace';
+  /** Whole number from 1; said on the root. */
+  readonly timeScale: number;
+  /** Default: calls. */
+  readonly detail?: SpanDetail | undefined;
+  /** Of one trace; default: no bound. */
+  readonly maxSpans?: number | undefined;
+}
+
+/** What all spans of a path are made from. */
+export interface PathPlan {
+  readonly path: PacketPath;
+  readonly lives: readonly LifePlan[];
+  readonly epoch: Epoch;
+  readonly options: SpanOptions;
+  /** undefined: everything has a span. */
+  readonly selection: Selection | undefined;
+}
 
 /** All spans of a path, each parent before its children. Nothing of the path is changed. */
-export function packetPathToSpans(path: PacketPath, options: SpanOptions): ReadableSpan[] {
-  const clock = createClock(path.startTimeNs);
-  const plans = planLives(path, options.clones);
-  return plans
-    .flatMap((plan) => [
-      describeLife(path, plan, plans, options.timeScale),
-      ...describeCalls(path, plan),
-    ])
-    .map((parts) => toReadableSpan(parts, clock, options));
+export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts[] {
+  const { clones, detail = 'calls', maxSpans = Infinity } = options;
+  const epoch = toEpoch(path.startTimeNs);
+  const lives = planLives(path, clones, epoch);
+  const count = path.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0);
+  const isWhole = detail === 'calls' && count <= maxSpans;
+  const selection = isWhole ? undefined : selectSpans(lives, detail, maxSpans);
+  const plan = { path, lives, epoch, options, selection };
+  const spans: SpanParts[] = [];
+  for (const life of lives) {
+    if (selection?.lives[life.index] === false) continue;
+    spans.push(describeLife(plan, life));
+    describeCalls(plan, life, spans);
+  }
+  for (const left of selection?.leftOut ?? []) spans.push(describeLeftOut(plan, left));
+  return spans;
+}
+
+/** The span that stands for all that a trace has no room for. */
+function describeLeftOut({ epoch }: PathPlan, left: LeftOut): SpanParts {
+  const { plan, offsetNs, endOffsetNs } = left;
+  const attributes: Attributes = { [own.leftOut]: left.spans };
+  setTimes(attributes, offsetNs, endOffsetNs);
+  return {
+    name: 'left out',
+    context: { ...plan.context, spanId: plan.ids(plan.life.id, LEFT_OUT) },
+    parent: plan.context,
+    epoch,
+    offsetNs,
+    endOffsetNs,
+    attributes,
+    device: plan.device,
+  };
 }

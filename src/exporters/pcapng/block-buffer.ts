@@ -25,6 +25,7 @@ const SHORT_TEXT = 24;
 
 export function createBlockBuffer(capacity = 64 * 1024): BlockBuffer {
   let memory = Buffer.allocUnsafe(capacity);
+  let view = new DataView(memory.buffer, memory.byteOffset, memory.length);
   let at = 0;
 
   function reserve(more: number): void {
@@ -32,6 +33,7 @@ export function createBlockBuffer(capacity = 64 * 1024): BlockBuffer {
     const bigger = Buffer.allocUnsafe(Math.max(memory.length * 2, at + more));
     memory.copy(bigger, 0, 0, at);
     memory = bigger;
+    view = new DataView(memory.buffer, memory.byteOffset, memory.length);
   }
 
   function shortText(value: string): boolean {
@@ -53,18 +55,17 @@ export function createBlockBuffer(capacity = 64 * 1024): BlockBuffer {
     },
     u16(value) {
       reserve(2);
-      memory[at] = value;
-      memory[at + 1] = value >>> 8;
+      view.setUint16(at, value, true);
       at += 2;
     },
     u32(value) {
       reserve(4);
-      buffer.setU32(at, value);
+      view.setUint32(at, value, true);
       at += 4;
     },
     u64(value) {
       reserve(8);
-      memory.writeBigUInt64LE(value, at);
+      view.setBigUint64(at, value, true);
       at += 8;
     },
     bytes(source) {
@@ -87,14 +88,10 @@ export function createBlockBuffer(capacity = 64 * 1024): BlockBuffer {
       while ((at & 3) !== 0) memory[at++] = 0;
     },
     setU16(position, value) {
-      memory[position] = value;
-      memory[position + 1] = value >>> 8;
+      view.setUint16(position, value, true);
     },
     setU32(position, value) {
-      memory[position] = value;
-      memory[position + 1] = value >>> 8;
-      memory[position + 2] = value >>> 16;
-      memory[position + 3] = value >>> 24;
+      view.setUint32(position, value, true);
     },
     truncate(length) {
       at = Math.min(at, length);

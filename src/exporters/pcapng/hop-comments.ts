@@ -12,6 +12,7 @@ import type {
   PacketPath,
   PacketSight,
   PathLoss,
+  Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
 import { commentKind, encodeWord } from './words.ts';
@@ -26,11 +27,16 @@ function describe(device: Device): string {
   if (words === undefined) {
     words =
       ` netns=${encodeWord(device.netnsName)} inode=${device.netns}` +
-      ` dev=${encodeWord(device.name)} ifindex=${device.ifindex} mtu=${device.mtu}`;
+      ` dev=${encodeWord(device.name)} ifindex=${device.ifindex}${device.kind === '' ? '' : ` link=${encodeWord(device.kind)}`} mtu=${device.mtu}`;
     deviceWords.set(device, words);
   }
   return words;
 }
+
+/** Container and pod, of a task or a socket. */
+export const ownerWords = ({ containerId, podUid }: Pick<Task, 'containerId' | 'podUid'>): string =>
+  (containerId === '' ? '' : ` container=${encodeWord(containerId)}`) +
+  (podUid === '' ? '' : ` pod=${encodeWord(podUid)}`);
 
 const taskWords = new WeakMap<Call['task'], string>();
 
@@ -39,6 +45,7 @@ function describeTask(task: Call['task']): string {
   if (words === undefined) {
     words = ` task=${encodeWord(task.comm)} pid=${task.tgid} tid=${task.tid}`;
     if (task.cgroup !== 0n) words += ` cgroup=${task.cgroup}`;
+    words += ownerWords(task);
     taskWords.set(task, words);
   }
   return words;
@@ -111,7 +118,12 @@ export function endComment(end: LifeEnd, place: string): string {
   let words = `${commentKind.end} how=${end.how}`;
   if (end.reason !== undefined) words += ` reason=${encodeWord(end.reason)}`;
   if (end.reasonCode !== undefined) words += ` code=${end.reasonCode}`;
-  return `${words}${locationWords(end.location)} at=${end.offsetNs}ns${place}`;
+  const { rule } = end;
+  const by =
+    rule === undefined
+      ? ''
+      : ` family=${encodeWord(rule.family)} table=${encodeWord(rule.table)} chain=${encodeWord(rule.chain)} handle=${rule.handle}`;
+  return `${words}${locationWords(end.location)} at=${end.offsetNs}ns${by}${place}`;
 }
 
 /**
@@ -125,7 +137,10 @@ export function lifeComment(life: Life, index: number): string {
   if (mergedInto !== undefined)
     words += ` into=${mergedInto.life}/${mergedInto.call}/${mergedInto.operation}`;
   words += ` at=${life.offsetNs}ns skb=${hex(life.skb)}`;
-  return `${words} calls=${life.calls.length} packets=${life.packets.length}`;
+  words += ` calls=${life.calls.length} packets=${life.packets.length}`;
+  if (life.sockets.length > 0) words += ` sockets=${life.sockets.length}`;
+  if (life.conntracks.length > 0) words += ` conntracks=${life.conntracks.length}`;
+  return words;
 }
 
 export function pathComment(path: PacketPath): string {

@@ -17,6 +17,7 @@ import {
   pathComment,
 } from './hop-comments.ts';
 import { blankFrame, frameOf } from './link-frame.ts';
+import { surroundings } from './hop-surroundings.ts';
 import { packetFlags, pathClock, processOf, queueOf } from './path-frames.ts';
 
 interface Moment {
@@ -32,7 +33,8 @@ function momentsOf(life: Life, at: number): Moment[] {
   const { calls, packets, end } = life;
   const moments: Moment[] = [];
   let sight = 0;
-  for (const [index, { offsetNs }] of calls.entries()) {
+  for (let index = 0; index < calls.length; index++) {
+    const offsetNs = calls[index]?.offsetNs ?? 0;
     for (
       let seen = packets[sight];
       seen !== undefined && seen.offsetNs <= offsetNs;
@@ -77,7 +79,9 @@ export function hopRecords(path: PacketPath): FilePacket[] {
   const process = processOf(path);
   const whole = ` trace=${path.traceId} rec=`;
 
-  for (const [number, moment] of moments.entries()) {
+  let number = -1;
+  for (const moment of moments) {
+    number++;
     const life = lives[moment.life];
     if (life === undefined) continue;
     const place = ` life=${life.id}${whole}${number}/${moments.length}`;
@@ -92,7 +96,7 @@ export function hopRecords(path: PacketPath): FilePacket[] {
     if (number === 0) comments.push(pathComment(path), ...path.losses.map(lossComment));
     if (begun[moment.life] === 0) {
       begun[moment.life] = 1;
-      comments.push(lifeComment(life, moment.life));
+      comments.push(lifeComment(life, moment.life), ...surroundings(life));
     }
     records.push({
       interfaceName: name,

@@ -148,8 +148,14 @@ export function pathClock({ startTimeNs }: PacketPath): PathClock {
   const startHigh = Number(start >> 32n);
   const startLow = Number(start & 0xffffffffn);
   return {
-    high: (offsetNs) => (startHigh + Math.floor((startLow + Math.max(0, offsetNs)) / WORD)) >>> 0,
-    low: (offsetNs) => (startLow + Math.max(0, offsetNs)) % WORD,
+    high(offsetNs) {
+      const low = startLow + Math.max(0, offsetNs);
+      return low < WORD ? startHigh : (startHigh + Math.floor(low / WORD)) >>> 0;
+    },
+    low(offsetNs) {
+      const low = startLow + Math.max(0, offsetNs);
+      return low < WORD ? low : low % WORD;
+    },
   };
 }
 

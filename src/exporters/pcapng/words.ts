@@ -51,6 +51,8 @@ export const commentKind = {
   path: 'path',
   loss: 'loss',
   life: 'life',
+  socket: 'socket',
+  conntrack: 'conntrack',
   call: 'call',
   packet: 'packet',
   end: 'end',

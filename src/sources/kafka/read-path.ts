@@ -1,10 +1,12 @@
-/** Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. */
+/**
+ * Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. What a record of an
+ * older version does not have is empty; what is derived from the rest (story.ts) is derived anew.
+ */
 import {
   type Call,
   type CodeLocation,
   type Device,
   type Flow,
-  type Life,
   type LifeEnd,
   lifeEnds,
   linkOperations,
@@ -13,20 +15,24 @@ import {
   type PathLoss,
   type Task,
 } from '../../event/packet-path.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
   list,
+  listIf,
   NotOurs,
   number,
   numberOr,
   object,
   optional,
   text,
+  textIf,
   textOr,
   word,
   type Fields,
 } from './record-fields.ts';
+import { readConntrack, readRule, readSocket } from './read-surroundings.ts';
 
 const readFlow = (fields: Fields): Flow => ({
   network: word(fields, 'network', ['ipv4', 'ipv6', 'arp', 'other']),
@@ -45,6 +51,7 @@ const readDevice = (fields: Fields): Device => ({
   ifindex: number(fields, 'ifindex'),
   name: text(fields, 'name'),
   mtu: number(fields, 'mtu'),
+  kind: textIf(fields, 'kind'),
 });
 
 const readTask = (fields: Fields): Task => ({
@@ -52,6 +59,8 @@ const readTask = (fields: Fields): Task => ({
   tgid: number(fields, 'tgid'),
   comm: text(fields, 'comm'),
   cgroup: big(fields, 'cgroup'),
+  containerId: textIf(fields, 'container_id'),
+  podUid: textIf(fields, 'pod_uid'),
 });
 
 const place = (fields: Fields): { readonly life: number; readonly call: number } => ({
@@ -118,14 +127,15 @@ const readEnd = (fields: Fields): LifeEnd => ({
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
   location: optional(fields, 'location', readLocation),
+  rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
-const readLink = (link: Fields): NonNullable<Life['parent']> => ({
+const readLink = (link: Fields): NonNullable<BareLife['parent']> => ({
   ...place(link),
   operation: word(link, 'operation', linkOperations),
 });
 
-const readLife = (fields: Fields): Life => ({
+const readLife = (fields: Fields): BareLife => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
   parent: optional(fields, 'parent', readLink),
@@ -135,6 +145,8 @@ const readLife = (fields: Fields): Life => ({
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
   end: optional(fields, 'end', readEnd),
+  sockets: listIf(fields, 'sockets', readSocket),
+  conntracks: listIf(fields, 'conntracks', readConntrack),
 });
 
 function readLoss(fields: Fields): PathLoss {
@@ -172,7 +184,7 @@ export function readPath(json: string): PacketPath {
   }
   const lives = list(fields, 'lives', readLife);
   if (lives.length === 0) throw new NotOurs('it has no lives');
-  return {
+  return withStory({
     id: number(fields, 'id'),
     traceId: text(fields, 'trace_id'),
     startTimeNs: big(fields, 'start_time_ns'),
@@ -182,5 +194,5 @@ export function readPath(json: string): PacketPath {
     losses: list(fields, 'losses', readLoss),
     flow: optional(fields, 'flow', readFlow),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
-  };
+  });
 }

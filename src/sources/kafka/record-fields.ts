@@ -33,6 +33,14 @@ export function text(fields: Fields, name: string): string {
   return value;
 }
 
+/** Empty where an older version did not write it. */
+export const textIf = (fields: Fields, name: string): string =>
+  fields[name] === undefined ? '' : text(fields, name);
+
+/** Likewise. */
+export const listIf = <T>(fields: Fields, name: string, read: (each: Fields) => T): T[] =>
+  fields[name] === undefined ? [] : list(fields, name, read);
+
 export function number(fields: Fields, name: string): number {
   const value = fields[name];
   if (typeof value !== 'number') throw new NotOurs(`${name} is no number`);

@@ -96,7 +96,9 @@ export function eachOption(
 
 export interface ReadPacket {
   readonly interface: number;
-  readonly data: Buffer;
+  readonly body: Buffer;
+  /** How many bytes of the packet there are: packetData. */
+  readonly captured: number;
   readonly comments: readonly string[];
 }
 
@@ -114,10 +116,15 @@ export function readPacket(body: Buffer): ReadPacket | undefined {
     ? undefined
     : {
         interface: body.readUInt32LE(0),
-        data: body.subarray(PACKET_HEAD_BYTES, PACKET_HEAD_BYTES + captured),
+        body,
+        captured,
         comments,
       };
 }
+
+/** The packet's bytes, not copied. */
+export const packetData = ({ body, captured }: ReadPacket): Buffer =>
+  body.subarray(PACKET_HEAD_BYTES, PACKET_HEAD_BYTES + captured);
 
 /** The comments of the option list at `at`; undefined: the list makes no sense. */
 export function readComments(body: Buffer, at: number): string[] | undefined {

@@ -8,13 +8,16 @@
  */
 import type {
   Call,
-  Life,
+  ConntrackSight,
   LifeEnd,
   PacketPath,
   PacketSight,
   PathLoss,
+  SocketSight,
 } from '../../event/packet-path.ts';
+import { withStory, type BareLife } from '../../event/story.ts';
 import { commentKind } from '../../exporters/pcapng/words.ts';
+import { packetData, type ReadPacket } from './blocks.ts';
 import {
   createRecordReader,
   type LifeHead,
@@ -24,11 +27,12 @@ import {
   readLoss,
   readPath,
 } from './read-records.ts';
+import { readConntrack, readSocket } from './read-surroundings.ts';
 import { parseWords, Unreadable } from './read-words.ts';
 
 export interface PathAssembler {
   /** One packet of the file; returns the path that it made whole. */
-  add(comments: readonly string[], linkType: number, data: Uint8Array): PacketPath | undefined;
+  add(packet: ReadPacket, linkType: number): PacketPath | undefined;
   /** Gives up what waits. */
   end(): void;
   /** Paths that could not be put together. */
@@ -47,6 +51,8 @@ interface LifeDraft {
   end: LifeEnd | undefined;
   readonly calls: Indexed<Call>[];
   readonly packets: Indexed<PacketSight>[];
+  readonly sockets: SocketSight[];
+  readonly conntracks: ConntrackSight[];
 }
 
 interface PathDraft {
@@ -74,17 +80,17 @@ export function createPathAssembler(): PathAssembler {
   // Of the record at hand; the next one is mostly of the same path.
   let trace = '';
   let total = 0;
+  let ending = '';
 
   /** Which path a record belongs to, and how many records that has; false: it does not say so, it is not ours. */
   function place(record: string): boolean {
     const at = record.lastIndexOf(' trace=');
     if (at < 0) return false;
-    const slash = record.indexOf('/', at);
-    const isSame = trace !== '' && record.startsWith(trace, at + TRACE_AT);
-    const ending = record.slice(slash);
     if (
-      isSame &&
-      ending === `/${total}` &&
+      trace !== '' &&
+      record.endsWith(ending) &&
+      record.indexOf('/', at) === record.length - ending.length &&
+      record.startsWith(trace, at + TRACE_AT) &&
       record.startsWith(' rec=', at + TRACE_AT + TRACE_DIGITS)
     ) {
       return true;
@@ -93,6 +99,7 @@ export function createPathAssembler(): PathAssembler {
     if (match === null) return false;
     trace = match[1] ?? '';
     total = Number(match[2]);
+    ending = `/${total}`;
     return true;
   }
 
@@ -119,13 +126,13 @@ export function createPathAssembler(): PathAssembler {
     waiting -= draft.bytes;
   }
 
-  function read(draft: PathDraft, record: string, linkType: number, data: Uint8Array): void {
+  function read(draft: PathDraft, record: string, linkType: number, packet: ReadPacket): void {
     const words = parseWords(record);
     if (record.startsWith(`${commentKind.call} `)) {
       const call = reader.call(words);
       lifeOf(draft, call.life).calls.push(call);
     } else if (record.startsWith(`${commentKind.packet} `)) {
-      const sight = reader.sight(words, linkType, data);
+      const sight = reader.sight(words, linkType, packetData(packet));
       lifeOf(draft, sight.life).packets.push(sight);
     } else if (record.startsWith(`${commentKind.end} `)) {
       const end = readEnd(words);
@@ -144,6 +151,12 @@ export function createPathAssembler(): PathAssembler {
       } else if (comment.startsWith(`${commentKind.life} `)) {
         const head = readLife(parseWords(comment));
         lifeOf(draft, head.id).head = head;
+      } else if (comment.startsWith(`${commentKind.socket} `)) {
+        const { life, value } = readSocket(parseWords(comment));
+        lifeOf(draft, life).sockets.push(value);
+      } else if (comment.startsWith(`${commentKind.conntrack} `)) {
+        const { life, value } = readConntrack(parseWords(comment));
+        lifeOf(draft, life).conntracks.push(value);
       }
     }
   }
@@ -163,20 +176,21 @@ export function createPathAssembler(): PathAssembler {
     get foreign() {
       return foreign;
     },
-    add(comments, linkType, data) {
-      const record = comments.find((comment) => recordStart.test(comment));
+    add(packet, linkType) {
+      const { comments } = packet;
+      const record = comments.find(isRecord);
       if (record === undefined || !place(record)) {
         foreign++;
         return undefined;
       }
       const draft = draftOf();
       draft.seen++;
-      const bytes = RECORD_BYTES + data.length;
+      const bytes = RECORD_BYTES + packet.captured;
       draft.bytes += bytes;
       waiting += bytes;
       try {
-        read(draft, record, linkType, data);
-        readHeads(draft, comments);
+        read(draft, record, linkType, packet);
+        if (comments.length > 1) readHeads(draft, comments);
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         draft.isBroken = true;
@@ -198,7 +212,9 @@ export function createPathAssembler(): PathAssembler {
   };
 }
 
-const recordStart = /^(?:call|packet|end|begin) /;
+/** The comment that says what the record is; calls come first, since most are. */
+const isRecord = (comment: string): boolean =>
+  comment.startsWith('call ') || /^(?:packet|end|begin) /.test(comment);
 const placeForm = /^ trace=([0-9a-f]{32}) rec=\d{1,9}\/(\d{1,9})(?: |$)/;
 const TRACE_AT = ' trace='.length;
 const TRACE_DIGITS = 32;
@@ -206,7 +222,14 @@ const TRACE_DIGITS = 32;
 function lifeOf(draft: PathDraft, id: number): LifeDraft {
   let life = draft.lives.get(id);
   if (life === undefined) {
-    life = { head: undefined, end: undefined, calls: [], packets: [] };
+    life = {
+      head: undefined,
+      end: undefined,
+      calls: [],
+      packets: [],
+      sockets: [],
+      conntracks: [],
+    };
     draft.lives.set(id, life);
   }
   return life;
@@ -224,34 +247,50 @@ function build(
   { head, losses, lives, isBroken }: PathDraft,
 ): PacketPath | undefined {
   if (isBroken || head === undefined || head.losses !== losses.length) return undefined;
-  const built: Indexed<Life>[] = [];
-  for (const { head: lifeHead, end, calls, packets } of lives.values()) {
+  const built: Indexed<BareLife>[] = [];
+  for (const { head: lifeHead, end, calls, packets, sockets, conntracks } of lives.values()) {
     if (lifeHead === undefined) return undefined;
+    if (sockets.length !== lifeHead.sockets || conntracks.length !== lifeHead.conntracks)
+      return undefined;
     const { index, id, skb, parent, mergedInto, offsetNs } = lifeHead;
     const ownCalls = inOrder(calls, lifeHead.calls);
     const ownPackets = inOrder(packets, lifeHead.packets);
     if (ownCalls === undefined || ownPackets === undefined) return undefined;
-    const life = {
-      id,
-      skb,
-      parent,
-      mergedInto,
-      offsetNs,
-      calls: ownCalls,
-      packets: ownPackets,
-      end,
-    };
-    built.push({ index, value: life });
+    built.push({
+      index,
+      value: {
+        id,
+        skb,
+        parent,
+        mergedInto,
+        offsetNs,
+        calls: ownCalls,
+        packets: ownPackets,
+        end,
+        sockets,
+        conntracks,
+      },
+    });
   }
   const ordered = inOrder(built, head.lives);
   if (ordered === undefined || ordered.length === 0 || !areReferencesGood(ordered))
     return undefined;
   const { id, startTimeNs, durationNs, ending, flow, direction } = head;
-  return { id, traceId, startTimeNs, durationNs, lives: ordered, ending, losses, flow, direction };
+  return withStory({
+    id,
+    traceId,
+    startTimeNs,
+    durationNs,
+    lives: ordered,
+    ending,
+    losses,
+    flow,
+    direction,
+  });
 }
 
 /** Exporters follow these without looking. */
-function areReferencesGood(lives: readonly Life[]): boolean {
+function areReferencesGood(lives: readonly BareLife[]): boolean {
   return lives.every(({ parent, mergedInto, calls }, index) => {
     if (parent !== undefined) {
       const from = lives[parent.life];

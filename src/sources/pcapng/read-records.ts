@@ -8,14 +8,15 @@ import {
   type LifeEnd,
   lifeEnds,
   linkOperations,
-  type PacketPath,
   type PacketSight,
   type PathLoss,
   type Task,
 } from '../../event/packet-path.ts';
+import type { BarePath } from '../../event/story.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
+import { readRule } from './read-surroundings.ts';
 import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
 
 /** Tasks and devices are few and named often: one object each, as the path builder makes them. */
@@ -63,28 +64,37 @@ export function createRecordReader(): RecordReader {
       const netns = found.number('inode');
       const name = found.text('dev');
       const ifindex = found.number('ifindex');
-      return { netns, netnsName, ifindex, name, mtu: found.number('mtu') };
+      const kind = found.optionalText('link') ?? '';
+      return { netns, netnsName, ifindex, name, mtu: found.number('mtu'), kind };
     });
     return device;
   };
   const readTask = (words: Words): Task => {
-    // The cgroup may be there or not.
+    // The cgroup, container and pod may be there or not.
     if (task !== undefined && words.skip(taskSpan, 'cpu=')) return task;
     taskSpan = words.span('task', 'tid');
-    if (words.has('cgroup')) taskSpan += words.span('cgroup', 'cgroup');
+    for (const more of ['cgroup', 'container', 'pod'])
+      if (words.has(more)) taskSpan += words.span(more, more);
     task = remember(tasks, taskSpan, () => {
       const found = parseWords(taskSpan, 0);
       const comm = found.text('task');
       const tgid = found.number('pid');
       const tid = found.number('tid');
-      return { tid, tgid, comm, cgroup: found.has('cgroup') ? found.bigint('cgroup') : 0n };
+      const cgroup = found.has('cgroup') ? found.bigint('cgroup') : 0n;
+      const containerId = found.optionalText('container') ?? '';
+      const podUid = found.optionalText('pod') ?? '';
+      return { tid, tgid, comm, cgroup, containerId, podUid };
     });
     return task;
   };
 
+  const names = new Map<string, string>();
+
   return {
     call(words) {
-      const func = words.text('func');
+      // One string for all calls of a function, not a piece of each comment, which would stay in memory with it.
+      const raw = words.raw('func');
+      const func = remember(names, raw, () => decodeWord(raw));
       const module = words.optionalText('module');
       const kind = words.has('kind') ? words.name('kind', kinds) : 'function';
       const durationNs = words.optionalNumber('dur');
@@ -177,8 +187,8 @@ const kinds = ['function', 'tracepoint'] as const;
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
 function readPair(words: Words, key: string): { life: number; call: number } {
-  const [life = '', call = ''] = words.parts(key, 2);
-  return { life: readNumber(life), call: readNumber(call) };
+  const [life, call] = words.pair(key);
+  return { life, call };
 }
 
 function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boolean): Uint8Array {
@@ -192,14 +202,14 @@ function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boo
 
 function readVlan(words: Words): PacketSight['vlan'] {
   if (!words.has('vlan')) return undefined;
-  const [tci = '', protocol = ''] = words.parts('vlan', 2);
-  return { tci: readNumber(tci), protocol: readNumber(protocol) };
+  const [tci, protocol] = words.pair('vlan');
+  return { tci, protocol };
 }
 
 function readGso(words: Words): PacketSight['gso'] {
   if (!words.has('gso')) return undefined;
-  const [segments = '', size = ''] = words.parts('gso', 2);
-  return { size: readNumber(size), segments: readNumber(segments) };
+  const [segments, size] = words.pair('gso');
+  return { size, segments };
 }
 
 /** undefined: the comment names none. */
@@ -230,9 +240,10 @@ export function readEnd(words: Words): { readonly life: number; readonly value: 
   const reasonCode = words.optionalNumber('code');
   const location = readLocation(words);
   const offsetNs = words.number('at');
+  const rule = words.has('family') ? readRule(words) : undefined;
   return {
     life: words.number('life'),
-    value: { offsetNs, how, reason, reasonCode, location },
+    value: { offsetNs, how, reason, reasonCode, location, rule },
   };
 }
 
@@ -260,6 +271,8 @@ export interface LifeHead {
   readonly skb: bigint;
   readonly calls: number;
   readonly packets: number;
+  readonly sockets: number;
+  readonly conntracks: number;
 }
 
 export function readLife(words: Words): LifeHead {
@@ -272,6 +285,8 @@ export function readLife(words: Words): LifeHead {
     skb: words.bigint('skb'),
     calls: words.count('calls'),
     packets: words.count('packets'),
+    sockets: words.has('sockets') ? words.count('sockets') : 0,
+    conntracks: words.has('conntracks') ? words.count('conntracks') : 0,
   };
 }
 
@@ -284,7 +299,7 @@ function readLink(words: Words, key: 'from' | 'into'): Life['parent'] {
 }
 
 /** What a path comment says, and how many lives and losses it announces. */
-export interface PathHead extends Omit<PacketPath, 'lives' | 'losses' | 'traceId'> {
+export interface PathHead extends Omit<BarePath, 'lives' | 'losses' | 'traceId'> {
   readonly lives: number;
   readonly losses: number;
 }

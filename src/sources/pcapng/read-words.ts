@@ -11,6 +11,15 @@ export class Unreadable extends Error {}
 const ZERO = 48;
 const EQUALS = 61;
 const SPACE = 32;
+const SLASH = 47;
+const NINE = 57;
+const LETTER_A = 97;
+const LETTER_N = 110;
+const LETTER_S = 115;
+const LETTER_X = 120;
+/** This many always fit a number exactly. */
+const DECIMAL_DIGITS = 15;
+const HEX_DIGITS = 13;
 
 class CommentWords {
   readonly #comment: string;
@@ -80,21 +89,78 @@ class CommentWords {
   number(key: string): number {
     this.#enter(key);
     const from = this.#at;
+    const isHex = this.#isHex(from);
+    const value = isHex ? this.#hexDigits(from + 2) : this.#decimalDigits(from);
+    let at = this.#at;
+    if (at > from && !isHex && this.#isUnit(at)) at += 2;
+    if (at > from && this.#isEnd(at)) {
+      this.#at = at + 1;
+      return value;
+    }
+    // Longer than what is quick, a fraction, or nonsense.
+    this.#at = from - key.length - 1;
+    return readNumber(this.raw(key));
+  }
+
+  /** Two numbers with a slash between them. */
+  pair(key: string): readonly [number, number] {
+    this.#enter(key);
+    const from = this.#at;
+    const first = this.#decimalDigits(from);
+    const slash = this.#at;
+    if (slash > from && this.#comment.charCodeAt(slash) === SLASH) {
+      const second = this.#decimalDigits(slash + 1);
+      const at = this.#at;
+      if (at > slash + 1 && this.#isEnd(at)) {
+        this.#at = at + 1;
+        return [first, second];
+      }
+    }
+    this.#at = from - key.length - 1;
+    const [left = '', right = ''] = this.parts(key, 2);
+    return [readNumber(left), readNumber(right)];
+  }
+
+  #isHex(at: number): boolean {
+    return this.#comment.charCodeAt(at) === ZERO && this.#comment.charCodeAt(at + 1) === LETTER_X;
+  }
+
+  #isUnit(at: number): boolean {
+    return (
+      this.#comment.charCodeAt(at) === LETTER_N && this.#comment.charCodeAt(at + 1) === LETTER_S
+    );
+  }
+
+  #isEnd(at: number): boolean {
+    return at === this.#comment.length || this.#comment.charCodeAt(at) === SPACE;
+  }
+
+  /** The number whose digits begin at `from`; goes behind them, and not at all if there are none. */
+  #decimalDigits(from: number): number {
     let value = 0;
     let at = from;
-    for (; at < from + 15; at++) {
+    for (; at < from + DECIMAL_DIGITS; at++) {
       const digit = this.#comment.charCodeAt(at) - ZERO;
       // Not a number behind the end.
       if (!(digit >= 0 && digit <= 9)) break;
       value = value * 10 + digit;
     }
-    if (at > from && this.#comment.startsWith('ns', at)) at += 2;
-    if (at > from && (at === this.#comment.length || this.#comment.charCodeAt(at) === SPACE)) {
-      this.#at = at + 1;
-      return value;
+    this.#at = at;
+    return value;
+  }
+
+  /** The same for hex, of which 0x has been seen: without digits behind that it goes back in front of it. */
+  #hexDigits(from: number): number {
+    let value = 0;
+    let at = from;
+    for (; at < from + HEX_DIGITS; at++) {
+      const code = this.#comment.charCodeAt(at);
+      const digit = code <= NINE ? code - ZERO : code - LETTER_A + 10;
+      if (!(digit >= 0 && digit <= 15) || (code > NINE && digit < 10)) break;
+      value = value * 16 + digit;
     }
-    this.#at = from - key.length - 1;
-    return readNumber(this.raw(key));
+    this.#at = at > from ? at : from - 2;
+    return value;
   }
 
   optionalNumber(key: string): number | undefined {
@@ -109,8 +175,18 @@ class CommentWords {
   }
 
   bigint(key: string): bigint {
+    this.#enter(key);
+    const from = this.#at;
+    if (this.#isHex(from)) {
+      const small = this.#hexDigits(from + 2);
+      const at = this.#at;
+      if (at > from && this.#isEnd(at)) {
+        this.#at = at + 1;
+        return small === 0 ? 0n : BigInt(small);
+      }
+    }
+    this.#at = from - key.length - 1;
     const value = this.raw(key);
-    if (value === '0x0') return 0n;
     if (!/^(?:0x[0-9a-f]{1,64}|-?\d{1,80})$/.test(value)) throw new Unreadable(`${key}=${value}`);
     return BigInt(value);
   }

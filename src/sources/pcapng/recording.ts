@@ -63,7 +63,7 @@ export function createRecordingReader(name: string): RecordingReader {
     if (packet === undefined) throw broken('a packet whose lengths contradict each other');
     const linkType = linkTypes[packet.interface];
     if (linkType === undefined) throw broken('a packet of an interface that is not there');
-    const path = assembler.add(packet.comments, linkType, packet.data);
+    const path = assembler.add(packet, linkType);
     if (path !== undefined) paths.push(path);
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createResources } from '../../../src/exporters/otlp/resources.ts';
-import { packetPathToSpans } from '../../../src/exporters/otlp/spans.ts';
+import { packetPathToSpans } from './readable-spans.ts';
 import { droppedPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { checkSpans, recordOf } from './check-spans.ts';
 import { seenFromReadable, type SeenSpan } from './seen-span.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { own } from '../../../src/exporters/otlp/attribute-names.ts';
+import { detected, own, std } from '../../../src/exporters/otlp/attribute-names.ts';
 import { createResources } from '../../../src/exporters/otlp/resources.ts';
-import { packetPathToSpans } from '../../../src/exporters/otlp/spans.ts';
+import { packetPathToSpans } from './readable-spans.ts';
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 
 const text = readFileSync(new URL('../../../docs/otel.md', import.meta.url), 'utf8');
@@ -23,11 +23,18 @@ test("docs/otel.md has every one of skbspan's own attributes and no other", () =
   assert.deepEqual(names, Object.values(own).sort());
 });
 
+test('docs/otel.md has every name of the semantic conventions that a span can have, and no other', () => {
+  const names = [...documented.keys()].filter((name) => !name?.startsWith('skbspan.')).sort();
+  assert.deepEqual(names, [...Object.values(std), ...detected].sort());
+});
+
 test('docs/otel.md has every attribute of the fixtures, with its type', async () => {
   const resources = await createResources({ serviceName: undefined, timeScale: 1000 });
   const options = {
     clones: 'own_trace',
     timeScale: 1000,
+    detail: 'milestones',
+    maxSpans: 4,
     resources,
     scope: { name: 't' },
   } as const;

@@ -4,7 +4,7 @@ import { createSpanIds, LIFE_ITSELF, ownTraceId } from '../../../src/exporters/o
 
 const trace = '0123456789abcdef0123456789abcdef';
 
-test('an id depends on trace, life and sequence number only', () => {
+test('an id depends on trace, start, life and sequence number only', () => {
   const ids = createSpanIds(trace);
   assert.match(ids(1, 0), /^[0-9a-f]{16}$/);
   assert.equal(ids(1, 0), createSpanIds(trace)(1, 0));
@@ -15,8 +15,10 @@ test('an id depends on trace, life and sequence number only', () => {
     ids(1, LIFE_ITSELF),
     createSpanIds('0123456789abcdef0123456789abcdee')(1, 0),
     createSpanIds('1123456789abcdef0123456789abcdef')(1, 0),
+    createSpanIds(trace, { low: 1, high: 0 })(1, 0),
+    createSpanIds(trace, { low: 0, high: 1 })(1, 0),
   ];
-  assert.equal(new Set([ids(1, 0), ...others]).size, 7);
+  assert.equal(new Set([ids(1, 0), ...others]).size, 9);
 });
 
 test('no two of a million spans of one trace meet, and either half of their ids alone hardly repeats', () => {

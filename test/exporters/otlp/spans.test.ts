@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import type { PacketPath } from '../../../src/event/packet-path.ts';
 import { createResources } from '../../../src/exporters/otlp/resources.ts';
-import { packetPathToSpans, type SpanOptions } from '../../../src/exporters/otlp/spans.ts';
+import { packetPathToSpans, type ReadableOptions as SpanOptions } from './readable-spans.ts';
 import {
   droppedPath,
   enterOnlyPath,

@@ -44,6 +44,7 @@ const ended = (offsetNs: number): LifeEnd => ({
   reason: undefined,
   reasonCode: undefined,
   location: undefined,
+  rule: undefined,
 });
 const made = (call: number): Pick<LifeSpec, 'id' | 'from'> => ({
   id: 2,

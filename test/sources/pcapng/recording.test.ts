@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SkbspanError } from '../../../src/errors.ts';
 import type { Life, PacketPath, PacketSight } from '../../../src/event/packet-path.ts';
+import { withStory } from '../../../src/event/story.ts';
 import { createBlockBuffer } from '../../../src/exporters/pcapng/block-buffer.ts';
 import {
   appendInterface,
@@ -33,7 +34,7 @@ function pingWith(part: Partial<Life>): PacketPath {
   const path = pingPath();
   const [life] = path.lives;
   assert.ok(life !== undefined);
-  return { ...path, lives: [{ ...life, ...part }] };
+  return withStory({ ...path, lives: [{ ...life, ...part }] });
 }
 
 for (const [name, path] of Object.entries(allPaths())) {
@@ -53,7 +54,7 @@ test('so does what is rare: odd names, big numbers, headers in every place', () 
     sight('aabbccddee4500', { device: hostEth0, len: 7, macOffset: 0, networkOffset: 5 }),
     sight('0001080006040001', { device: hostEth0, len: 28, protocol: 0x0806 }),
     sight('ff', {
-      device: { ...hostEth0, name: odd, netnsName: odd },
+      device: { ...hostEth0, name: odd, netnsName: odd, kind: odd },
       len: 4_294_967_295,
       vlan: { tci: 0xffff, protocol: 0x88a8 },
       gso: { size: 65_535, segments: 65_535 },
@@ -85,7 +86,14 @@ test('so does what is rare: odd names, big numbers, headers in every place', () 
           module: '',
           offsetNs: 8_985_600_000_000_000,
           durationNs: 8_985_600_000_000_000,
-          task: { tid: 1, tgid: 2, comm: odd, cgroup: 0xffff_ffff_ffff_ffffn },
+          task: {
+            tid: 1,
+            tgid: 2,
+            comm: odd,
+            cgroup: 0xffff_ffff_ffff_ffffn,
+            containerId: odd,
+            podUid: odd,
+          },
           returnValue: 0xffff_ffff_ffff_ffffn,
           mark: 0xffff_ffff,
           packet: 3,
@@ -97,6 +105,7 @@ test('so does what is rare: odd names, big numbers, headers in every place', () 
         reason: odd,
         reasonCode: 0xffff_ffff,
         location: { address: 0xffff_ffff_ffff_ffffn, func: odd, offset: 4095, module: odd },
+        rule: { family: odd, table: odd, chain: odd, handle: 2 ** 42 - 1 },
       },
     }),
     flow: undefined,

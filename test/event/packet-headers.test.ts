@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipv6Text } from '../../src/collector/network-address.ts';
-import { parseFlow, type HeaderPlaces } from '../../src/collector/packet-headers.ts';
+import { ipv6Text } from '../../src/event/network-address.ts';
+import { parseFlow, type HeaderPlaces } from '../../src/event/packet-headers.ts';
 
 const hex = (text: string): Uint8Array =>
   Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));

@@ -1,0 +1,92 @@
+/**
+ * The OTLP exporter, from packet paths to a real Jaeger's answer, against OpenTelemetry's serializer alone with the same spans
+ * ready made: spans per second and CPU of this process. PATHS=20000 by default.
+ */
+import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { PacketPath } from '../src/event/packet-path.ts';
+import { createOtlpExporter } from '../src/exporters/otlp/exporter.ts';
+import { createResources } from '../src/exporters/otlp/resources.ts';
+import { packetPathToSpans } from '../test/exporters/otlp/readable-spans.ts';
+import { manyPaths, take } from '../test/fixtures/many-paths.ts';
+import { startJaeger } from '../test/peers/jaeger.ts';
+
+const count = Number(process.env['PATHS'] ?? 20_000);
+const BATCH_PATHS = 512;
+const ROUNDS = 3;
+
+interface Figures {
+  readonly perSecond: number;
+  readonly cpuSeconds: number;
+}
+
+async function measure(spans: number, work: () => Promise<void>): Promise<Figures> {
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await work();
+  const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { perSecond: Math.round(spans / seconds), cpuSeconds: (user + system) / 1e6 };
+}
+
+const batches: PacketPath[][] = [];
+const paths = manyPaths();
+for (let made = 0; made < count; made += BATCH_PATHS) batches.push(take(paths, BATCH_PATHS));
+
+const resources = await createResources({ serviceName: undefined, timeScale: 1 });
+const toSpans = (path: PacketPath): ReadableSpan[] =>
+  packetPathToSpans(path, {
+    clones: 'same_trace',
+    timeScale: 1,
+    resources,
+    scope: { name: 'skbspan' },
+  });
+const ready = batches.map((batch) => batch.flatMap(toSpans));
+const spans = ready.reduce((sum, batch) => sum + batch.length, 0);
+
+const ends: (() => Promise<void>)[] = [];
+const jaeger = await startJaeger({ after: (end) => ends.push(end) });
+const exporter = createOtlpExporter({ endpoint: jaeger.endpoint, clones: 'same_trace' });
+await exporter.start();
+
+const alone = (): Promise<Figures> =>
+  measure(spans, () => {
+    for (const batch of ready) ProtobufTraceSerializer.serializeRequest(batch);
+    return Promise.resolve();
+  });
+const whole = (): Promise<Figures> =>
+  measure(spans, async () => {
+    for (const batch of batches) {
+      const result = await exporter.export(batch);
+      if (result.status !== 'success' || result.lost > 0) throw new Error(JSON.stringify(result));
+    }
+  });
+
+const best = (rounds: readonly Figures[]): Figures =>
+  rounds.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
+const serializer: Figures[] = [];
+const exported: Figures[] = [];
+for (let round = 0; round <= ROUNDS; round++) {
+  const [a, b] = [await alone(), await whole()];
+  // The first one warms up.
+  if (round > 0) {
+    serializer.push(a);
+    exported.push(b);
+  }
+}
+const [a, b] = [best(serializer), best(exported)];
+const ratio = b.perSecond / a.perSecond;
+const cpuRatio = a.cpuSeconds / b.cpuSeconds;
+console.log(
+  `${spans} spans: serializer alone ${a.perSecond}/s, ${a.cpuSeconds.toFixed(2)} s CPU; ` +
+    `exporter to Jaeger ${b.perSecond}/s, ${b.cpuSeconds.toFixed(2)} s CPU: ${ratio.toFixed(2)} (by CPU ${cpuRatio.toFixed(2)})`,
+);
+console.log(JSON.stringify({ bench: 'otlp', spans, serializer: a, exporter: b, ratio, cpuRatio }));
+await exporter.shutdown(0, {
+  events: 0,
+  lives: 0,
+  paths: 0,
+  drops: new Map(),
+  losses: new Map(),
+});
+await Promise.all(ends.map((end) => end()));

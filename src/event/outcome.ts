@@ -1,0 +1,130 @@
+/**
+ * What became of a packet.
+ *
+ * Of one life, the last milestone on its way tells: functions (or tracepoints) that hand it to a socket, that give it to a
+ * device, or that take it into the stack from a device. Given to a device and not seen to come in again: it was transmitted.
+ * A milestone that another one follows was a station: a VXLAN packet is handed to the tunnel's UDP socket, and its content
+ * then comes in by the tunnel's device. What was dropped was dropped, wherever it had come to. What ended otherwise without
+ * socket or device was consumed by the kernel itself, as ICMP and ARP requests are.
+ *
+ * Of the lives, the one that got furthest tells: a socket before a device, a device before a drop, a drop before consumption.
+ * TCP keeps the packet that it made, and what travels is a clone; a ping's answer is cloned for the socket that reads it, and
+ * the original ends as a drop, NO_SOCKET, because ICMP has no use for it; a lost segment is sent again, from the same packet.
+ * In each case the furthest is what the sender wanted. Single lives still have their own ends.
+ *
+ * Except taps: a copy that tcpdump gets says nothing about the packet. A life is one if it was made by what serves packet
+ * sockets, or if its socket is of that family.
+ *
+ * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
+ * device milestones, but of the sockets only the reading (skb:skb_copy_datagram_iovec): what TCP or UDP queued and nobody
+ * read while it was watched is `consumed`, or `unknown` while alive; and it has no links, so a tap's clone is a path of its own.
+ */
+import type { Call, Life, Outcome, PacketPath } from './packet-path.ts';
+
+type Milestone = 'socket' | 'read' | 'device' | 'stack';
+
+const milestones: readonly (readonly [Milestone, RegExp])[] = [
+  [
+    'read',
+    /^(?:__)?skb_(?:copy_datagram|copy_and_csum_datagram|datagram_iter)|^skb:skb_copy_datagram_iovec$|^skb_consume_udp$|^tcp_eat_recv_skb$/,
+  ],
+  [
+    'socket',
+    /^(?:tcp_v[46]_do_rcv|tcp_rcv_(?:established|state_process)|tcp_child_process|tcp_add_backlog|tcp_queue_rcv|tcp_data_queue|__udp_enqueue_schedule_skb|udp(?:v6)?_queue_rcv_one_skb|(?:__)?sock_queue_rcv_skb(?:_reason)?|raw(?:v6)?_rcv(?:_skb)?|(?:__)?ping_queue_rcv_skb|sctp_(?:inq_push|add_backlog))$/,
+  ],
+  ['device', /^(?:dev_hard_start_xmit|__dev_direct_xmit|net:net_dev_(?:start_)?xmit)$/],
+  [
+    'stack',
+    /^(?:(?:__)?netif_rx(?:_internal)?|net:netif_rx(?:_entry)?|enqueue_to_backlog|(?:__)?netif_receive_skb.*|net:netif_receive_skb.*|napi_gro_(?:receive|frags)|net:napi_gro_.*|gro_cells_receive|ip(?:v6)?_rcv|__dev_queue_xmit|net:net_dev_queue)$/,
+  ],
+];
+
+const tapMaker = /^(?:t?packet_rcv(?:_spkt|_fanout)?|dev_queue_xmit_nit)$/;
+
+const known = new Map<string, Milestone | undefined>();
+const KNOWN_MAX = 16_384;
+
+function milestoneOf(func: string): Milestone | undefined {
+  if (known.has(func)) return known.get(func);
+  const milestone = milestones.find(([, functions]) => functions.test(func))?.[0];
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(func, milestone);
+  return milestone;
+}
+
+type BareLife = Pick<Life, 'calls' | 'end' | 'parent' | 'sockets' | 'offsetNs'>;
+
+const nothing = { call: -1, device: undefined, socket: -1, task: undefined, by: '' } as const;
+
+function outcomeOf(life: BareLife, index: number): Outcome {
+  const { calls, end } = life;
+  const last = calls.findLastIndex(({ func }) => milestoneOf(func) !== undefined);
+  const call = calls[last];
+  const milestone = call === undefined ? undefined : milestoneOf(call.func);
+  const offsetNs = end?.offsetNs ?? call?.offsetNs ?? life.offsetNs;
+  const bare = { ...nothing, life: index, offsetNs };
+  if (end?.how === 'dropped') {
+    const by = end.location?.func ?? '';
+    return { ...bare, kind: 'dropped', call: calls.length - 1, device: placeAt(calls), by };
+  }
+  if (call !== undefined && (milestone === 'socket' || milestone === 'read')) {
+    const reader = calls.findLast(({ func }) => milestoneOf(func) === 'read');
+    return {
+      ...bare,
+      kind: 'delivered',
+      call: last,
+      offsetNs: call.offsetNs,
+      device: placeAt(calls.slice(0, last + 1)),
+      socket: life.sockets.length - 1,
+      task: reader?.task,
+      by: call.func,
+    };
+  }
+  if (call !== undefined && milestone === 'device') {
+    const { device, func } = call;
+    const { offsetNs } = call;
+    return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by: func };
+  }
+  if (end === undefined || end.how === 'reused') return { ...bare, kind: 'unknown', call: last };
+  const by = end.location?.func ?? calls.at(-1)?.func ?? '';
+  return { ...bare, kind: 'consumed', call: calls.length - 1, device: placeAt(calls), by };
+}
+
+/** The last device that the calls were at. */
+const placeAt = (calls: readonly Call[]): Call['device'] | undefined =>
+  (calls.findLast(({ device }) => device.ifindex !== 0) ?? calls.at(-1))?.device;
+
+function isTap(life: BareLife, lives: readonly BareLife[]): boolean {
+  const { parent } = life;
+  if (parent === undefined) return false;
+  if (life.sockets.at(-1)?.family === 'packet') return true;
+  if (life.calls.some(({ func }) => tapMaker.test(func))) return true;
+  let at: Call['parent'] = parent;
+  // A call cannot run in itself; a recording could say so.
+  for (let steps = 0; at !== undefined && steps < 64; steps++) {
+    const maker: Call | undefined = lives[at.life]?.calls[at.call];
+    if (maker !== undefined && tapMaker.test(maker.func)) return true;
+    at = maker?.parent;
+  }
+  return false;
+}
+
+const ranks: readonly Outcome['kind'][] = [
+  'unknown',
+  'consumed',
+  'dropped',
+  'transmitted',
+  'delivered',
+];
+
+export function findOutcome(path: { readonly lives: readonly BareLife[] }): PacketPath['outcome'] {
+  const { lives } = path;
+  let best: Outcome | undefined;
+  for (const [index, life] of lives.entries()) {
+    if (index > 0 && isTap(life, lives)) continue;
+    const outcome = outcomeOf(life, index);
+    if (best === undefined || ranks.indexOf(outcome.kind) > ranks.indexOf(best.kind))
+      best = outcome;
+  }
+  return best ?? { ...nothing, kind: 'unknown', life: 0, offsetNs: 0 };
+}
