@@ -158,6 +158,7 @@ struct css_set {
 };
 
 struct task_struct {
+	void *stack;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 };

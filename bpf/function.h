@@ -50,6 +50,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
+	probe.ours = runs_ourselves(frame);
 	token = follow(&probe);
 	if (makes_at_enter(probe.role))
 		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);

@@ -93,6 +93,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 		judge_refusal(id, skb);
 	else if (skb_is_new(id, (void *)skb, life))
 		address_reborn(skb);
+	probe.ours = runs_ourselves(0);
 	follow(&probe);
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life)

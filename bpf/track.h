@@ -6,13 +6,16 @@
  * `lives` holds, per address, the life that is there now, and three things guard it:
  *
  * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
- *    The new skb gets a life of its own at its first sight as a packet (or at once, if it is a clone or copy of a life).
+ *    The new skb gets a life of its own at its first sight as a packet (or at once, if it comes from a life: links.h).
  * 2. Dying. At the last reference (tracepoints kfree_skb and consume_skb, __kfree_skb and its siblings) the life is marked
  *    dying and user space is told. From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
  *    life. Any other function that sees the address is looking at a new packet, whether its birth was seen or not.
  * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
- *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again. That is why 2 does
- *    not depend on 3.
+ *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again, or collect_dead() in
+ *    links.h finds them the second time. That is why 2 does not depend on 3.
+ *
+ * A packet that finds no place in `lives` is refused for good, until its address is born again: so each is counted once, and
+ * no path begins in the middle of a packet's way because a place got free meanwhile.
  *
  * Where neither death nor birth can be seen (tracepoint backend: __kfree_skb has no tracepoint), `skb_is_new` in
  * tracepoint.h judges by the place the packet is at.
@@ -37,6 +40,7 @@ struct probe {
 	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
+	u8 ours; /* skbspan itself is at it: runs_ourselves() */
 };
 
 /* Token of any call on an ignored life; no life has the id 2^48 - 1. */
@@ -167,14 +171,29 @@ static __always_inline enum verdict wanted(const struct skb_copy *skb, u64 addre
 	return !config.netns || netns == config.netns ? VERDICT_YES : VERDICT_NO;
 }
 
+#define STACK_BYTES 16384
+
+/*
+ * Is it skbspan itself that runs, and not a softirq that interrupted it? That one has a stack of its own. Called before
+ * on_call(), which has no room for it. `frame` 0: a tracepoint, which does not tell its stack.
+ */
+static __noinline bool runs_ourselves(u64 frame)
+{
+	const struct task_struct *task;
+
+	if (!config.ignored_tgid || bpf_get_current_pid_tgid() >> 32 != config.ignored_tgid)
+		return false;
+	task = (void *)bpf_get_current_task();
+	return !frame || frame - (u64)BPF_CORE_READ(task, stack) <= STACK_BYTES;
+}
+
 /*
  * A packet that skbspan itself sends. The socket is what tells: a packet that arrives while skbspan happens to run on the CPU
  * has none at its first sight.
  */
-static __always_inline bool ignored(const struct sock *sk)
+static __always_inline bool ignored(const struct probe *probe, const struct sock *sk)
 {
-	return config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid &&
-	       family_has_packets(sock_family(sk));
+	return probe->ours && family_has_packets(sock_family(sk));
 }
 
 /*
@@ -259,7 +278,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 			return 0;
 		if (wanted(&skb, address, sk, question) != VERDICT_YES)
 			return 0;
-		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
+		life = begin_life(address, 0, ignored(probe, sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
 			return 0;
 		if (life->state == LIFE_IGNORED)

@@ -50,8 +50,8 @@ function recordGraph(lab: Lab, functions: readonly number[], traffic: string): s
 }
 
 /**
- * Calls that ftrace sees and skbspan does not, by design: a call belongs to a life, and these have none. Seen on 6.12 and
- * 7.2 with all functions.
+ * Calls that ftrace sees and skbspan does not, by design: a call belongs to a life, and these have none. By function, or by
+ * function and caller.
  */
 const NOT_OURS: Readonly<Record<string, string>> = {
   __alloc_skb: 'makes the skb: its argument is none; watched as the birth',
@@ -59,6 +59,7 @@ const NOT_OURS: Readonly<Record<string, string>> = {
   kmalloc_reserve: 'allocates data before the birth',
   __copy_skb_header: 'runs on the new half of a clone, which is linked when skb_clone returns',
   ip_route_output_key_hash_rcu: 'the route lookup of a packet that is not made yet: skb is NULL',
+  'skb_put < tcp_v4_rcv': 'fills in a reset, which has no socket or device yet',
   fib_select_path: 'the same lookup: skb is NULL',
 };
 
@@ -101,7 +102,8 @@ const held = ({ name, prepare, clean, traffic, ours: choose, least }: Subject): 
     const ours = choose(paths);
     const others = paths.filter((path) => !ours.includes(path));
     const { agreed, missing, extra, misplaced } = compareCalls(graph, ours, others);
-    const reasonOf = (call: string): string | undefined => NOT_OURS[call.split(' ')[0] ?? ''];
+    const reasonOf = (call: string): string | undefined =>
+      NOT_OURS[call] ?? NOT_OURS[call.split(' ')[0] ?? ''];
     note(`${agreed} calls agree with ftrace`);
     for (const call of missing) note(`only ftrace: ${call}: ${reasonOf(call) ?? 'UNEXPLAINED'}`);
     assert.ok(agreed > least, `only ${agreed} calls agree`);
