@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define TRAMPOLINES 3
+#define OWN_MAPS 32
 
 /* What a packet must be for a new life to begin, besides its namespace: all that are asked for. */
 enum filter {
@@ -39,6 +40,15 @@ struct config {
 	u32 sample_rate;
 	u32 questions; /* how many of the filters are code that is put in; the verifier walks on_call once more for each */
 	char ifname[16]; /* the rest zero */
+	/* What to tell of each call besides (detail.h). */
+	u32 details; /* enum detail, MAP and VALUE not among them */
+	u32 stack_bytes; /* a multiple of 8 */
+	u32 values; /* how many expressions, at most DETAIL_VALUES_MAX */
+	u32 skb_bytes; /* size of struct sk_buff */
+	u32 shared_bytes; /* and of struct skb_shared_info */
+	u32 inner; /* 1: functions without an skb are watched (inner.h) */
+	u32 thread_bytes; /* size of a task's kernel stack */
+	u32 _pad;
 };
 
 struct control {
@@ -51,6 +61,8 @@ struct control {
 	/* How the address of a page is found from its struct page; only a filter that looks into fragments asks. */
 	u64 page_offset; /* where the map of all memory begins */
 	u64 vmemmap; /* where its struct pages begin */
+	/* Ids of our own maps, whose use is not told; the rest 0. */
+	u32 own_maps[OWN_MAPS];
 	u32 page_bytes; /* 0: unknown, fragments cannot be read */
 	u32 recording; /* 1: record. Starts at 0, so that nothing is recorded of a half-attached set; 0 again stops at once */
 };

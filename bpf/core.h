@@ -126,6 +126,7 @@ struct sk_buff {
 	__u8 pkt_type : 3;
 	__u8 cloned : 1;
 	__u8 fclone : 2;
+	char cb[48];
 };
 
 struct skb_shared_info {
@@ -151,6 +152,18 @@ enum bpf_func_id {
 
 struct nsproxy {
 	struct net *net_ns;
+};
+
+struct bpf_map {
+	enum bpf_map_type map_type;
+	__u32 key_size;
+	__u32 value_size;
+	__u32 id;
+	char name[16];
+};
+
+struct htab_elem {
+	char key[1];
 };
 
 struct css_set {

@@ -6,9 +6,9 @@
  * first, padding is explicit, nothing is packed. src/event/layout.ts is generated from the BTF of the built object
  * (`npm run generate`), so an offset is never written twice; `npm run generate:check` fails when it is stale.
  *
- * Sequence numbers. Every record on a life, except `exit`, takes the next number of that life, starting at 0, *before*
- * space in the ring is asked for: a gap tells user space exactly how many records of that life were lost. An exit carries
- * the number of its own enter instead. `task` and `device` records belong to no life (life 0, seq 0).
+ * Sequence numbers. Every record on a life, except `exit` and `detail`, takes the next number of that life, starting at 0, *before*
+ * space in the ring is asked for: a gap tells user space exactly how many records of that life were lost. An exit or a
+ * detail carries the number of its own enter instead. `task` and `device` records belong to no life (life 0, seq 0).
  */
 #ifndef SKBSPAN_EVENT_H
 #define SKBSPAN_EVENT_H
@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_DROP = 6, /* the life ended as a drop, with the kernel's reason */
 	EVENT_TASK = 7, /* who a tid is */
 	EVENT_DEVICE = 8, /* what an ifindex in a network namespace is */
+	EVENT_DETAIL = 20, /* more about one call: a part that the user asked for */
 };
 
 /* event_header.flags */
@@ -78,6 +79,11 @@ enum probe_role {
 	ROLE_MORPH = 10, /* skb_morph(OTHER target, source) */
 	ROLE_REASSEMBLE = 11, /* inet_frag_queue_insert(OTHER queue, fragment) */
 	ROLE_MERGE = 12, /* skb_gro_receive(OTHER into, skb): merged if it returns 0 */
+	ROLE_INNER = 32, /* takes no skb: belongs to the packet in whose call it runs (inner.h) */
+	ROLE_MAP_LOOKUP = 33, /* the same, (map, key), returns the address of the value */
+	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */
+	ROLE_MAP_DELETE = 35, /* the same, (map, key) */
+	ROLE_MAP_ELEMENT = 36, /* the same, (map, key), returns the address of a struct htab_elem: key, then value */
 };
 
 /*
@@ -119,7 +125,7 @@ struct enter_event {
 	__u32 mark;
 	__u16 protocol; /* ethertype, host order; 0: unset */
 	__u16 _pad0;
-	__u32 _pad1;
+	__u32 details; /* enum detail: the detail records that follow; one that is missing was lost */
 };
 
 struct exit_event {
@@ -200,6 +206,37 @@ struct device_event {
 	__u16 type; /* ARPHRD_* */
 	__u16 _pad;
 	char name[IFNAME_BYTES];
+};
+
+/* Parts of a call's details. */
+enum detail {
+	DETAIL_STACK = 1, /* u64 return addresses, innermost first, the probed function itself before them */
+	DETAIL_TUNNEL = 2, /* the packet in a tunnel, from its IP header on */
+	DETAIL_VALUES = 4, /* u64: which could be read, by bits; then u64 each */
+	DETAIL_CB = 8, /* skb->cb */
+	DETAIL_SKB = 16, /* struct sk_buff as it stands */
+	DETAIL_SHARED = 32, /* struct skb_shared_info as it stands */
+	DETAIL_MAP = 64, /* struct detail_map, then the key */
+	DETAIL_VALUE = 128, /* the value in a map; of a lookup only when it returns one, and not announced */
+};
+
+#define DETAIL_VALUES_MAX 4
+#define MAP_BYTES_MAX 256 /* of a key or a value */
+
+/* One part. Like an exit it carries the low 16 bits of its enter's seq, and takes no number of its own. */
+struct detail_event {
+	struct event_header header;
+	__u32 part; /* enum detail */
+	__u32 bytes; /* of data that are valid; 0: there is nothing, or it could not be read */
+	__u8 data[];
+};
+
+struct detail_map {
+	__u32 id;
+	__u32 type; /* enum bpf_map_type */
+	__u32 key_bytes; /* the whole size, of which at most MAP_BYTES_MAX follow */
+	__u32 value_bytes;
+	char name[16];
 };
 
 /* Keys of the `counters` map: per CPU u64, added up by user space; never reset. */

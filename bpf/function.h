@@ -6,7 +6,7 @@
 #ifndef SKBSPAN_FUNCTION_H
 #define SKBSPAN_FUNCTION_H
 
-#include "regs.h"
+#include "inner.h"
 #include "links.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
@@ -44,6 +44,13 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	*watch_exit = makes_at_exit(probe.role);
 	if (!control.recording)
 		return 0;
+	if (probe.role == ROLE_INNER) {
+		if (!config.inner)
+			return 0;
+		token = on_inner(&probe, 0);
+		tell_details((void *)ctx, &probe.skb, token);
+		return token;
+	}
 	probe.skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
 	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
@@ -54,20 +61,29 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	token = follow(&probe);
 	if (makes_at_enter(probe.role))
 		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);
+	if (config.inner && token && token != IGNORED_TOKEN && !probe.silent)
+		begin_running(&probe, token);
+	/* A call without a sequence number was not recorded. */
+	if (!probe.silent && token & 0xffff)
+		tell_details((void *)ctx, &probe.skb, token);
 	return token;
 }
 
-static __always_inline void on_exit(const struct probe_regs *ctx, u64 cookie, u64 token)
+/* `frame`: the stack pointer when the function began. Apart, for what it needs of the stack is not to be added to on_call's. */
+static __noinline int on_exit(const struct probe_regs *ctx, u64 cookie, u64 token, u64 frame)
 {
 	u32 role = cookie_role(cookie), probe = cookie_probe(cookie);
 	u64 result = REGS_RETURN(ctx);
 
 	if (!control.recording)
-		return;
+		return 0;
+	if (config.inner && token && token != IGNORED_TOKEN)
+		end_running(frame);
 	if (makes_at_exit(role))
 		relate_result(role, result, token, probe);
 	if (token & 0xffff && token != IGNORED_TOKEN)
 		emit_exit(token, probe, result);
+	return 0;
 }
 
 /*

@@ -119,6 +119,41 @@ struct {
 	__type(value, u64);
 } freeing SEC(".maps");
 
+#define RUNNING_LEVELS 4 /* a power of two */
+
+/* A call on an skb that has not returned, and around which there is none on the same life on its stack. */
+struct running_call {
+	u64 frame;
+	u64 caller; /* what stands in that frame while the call runs; 0: its exit is watched, which is surer */
+	u64 skb;
+	u64 life;
+};
+
+struct running {
+	struct running_call levels[RUNNING_LEVELS]; /* outermost first */
+	u32 depth;
+	u32 _pad;
+};
+
+/*
+ * What runs on a kernel stack, if functions without an skb are watched. Key: the task's stack; below 2^32: that of interrupts on
+ * one CPU, which is its number and 1. Owner: inner.h. LRU: nobody deletes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TASKS_MAX);
+	__type(key, u64);
+	__type(value, struct running);
+} running SEC(".maps");
+
+/* Lookups in BPF maps that have not returned. Key: call token. Value: the struct bpf_map. LRU: nobody deletes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DEVICES_MAX);
+	__type(key, u64);
+	__type(value, u64);
+} lookups SEC(".maps");
+
 /* Tasks already told to user space. Key: tid. Value: hash of comm, so that an exec is told again. LRU: nobody deletes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -55,9 +55,46 @@ int enter(struct probe_regs *ctx)
 SEC("kretprobe")
 int leave(struct probe_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_EXIT(ctx);
 
-	on_exit(ctx, cookie, close_call(FRAME_AT_EXIT(ctx), cookie));
+	on_exit(ctx, cookie, close_call(frame, cookie), frame);
+	return 0;
+}
+
+/*
+ * Functions of BPF maps, for all backends. Programs of their own: our own use of maps comes by here, too, and the kernel then
+ * skips them; that is no loss, and must not be counted with that of the others.
+ */
+SEC("kprobe")
+int enter_map(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), token;
+	struct probe probe = {
+		.id = cookie_probe(cookie),
+		.role = cookie_role(cookie),
+		.frame = FRAME_AT_ENTER(ctx),
+	};
+
+	if (!control.recording)
+		return 0;
+	token = on_map(&probe, ctx);
+	if (!token)
+		return 0;
+	tell_details(ctx, &probe.skb, token);
+	open_call(probe.frame, cookie, token);
+	return 0;
+}
+
+SEC("kretprobe")
+int leave_map(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_EXIT(ctx), token = close_call(frame, cookie);
+
+	if (!token || !control.recording)
+		return 0;
+	if (cookie_role(cookie) == ROLE_MAP_LOOKUP || cookie_role(cookie) == ROLE_MAP_ELEMENT)
+		on_found(token, REGS_RETURN(ctx), cookie_role(cookie));
+	emit_exit(token, cookie_probe(cookie), REGS_RETURN(ctx));
 	return 0;
 }
 
@@ -87,7 +124,7 @@ int session(struct probe_regs *ctx)
 	CALL_KERNEL_FUNCTION(SESSION_IS_RETURN, ctx, is_return);
 	CALL_KERNEL_FUNCTION(SESSION_COOKIE, ctx, token);
 	if (is_return & 0xff) {
-		on_exit(ctx, cookie, *token);
+		on_exit(ctx, cookie, *token, FRAME_AT_EXIT(ctx));
 		return 0;
 	}
 	*token = on_enter(ctx, cookie, FRAME_AT_ENTER(ctx), &watch_exit);
@@ -141,7 +178,7 @@ int tp_kmem_cache_free_nested(u64 *ctx)
 	SEC("tp_btf/" #name)                                                                                           \
 	int tp_##name(u64 *ctx)                                                                                        \
 	{                                                                                                              \
-		on_tracepoint(TRACEPOINT_##name, ctx[skb_index]);                                                      \
+		on_tracepoint(ctx, TRACEPOINT_##name, ctx[skb_index]);                                                 \
 		return 0;                                                                                              \
 	}
 SKB_TRACEPOINTS(X)
@@ -157,6 +194,9 @@ ABI(struct drop_event *, drop);
 ABI(struct packet_event *, packet);
 ABI(struct task_event *, task);
 ABI(struct device_event *, device);
+ABI(struct detail_event *, detail);
+ABI(struct detail_map *, detail_map);
+ABI(enum detail, detail_part);
 ABI(enum event_kind, kind);
 ABI(enum event_flag, flag);
 ABI(enum link_operation, operation);

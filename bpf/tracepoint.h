@@ -18,7 +18,7 @@
 #ifndef SKBSPAN_TRACEPOINT_H
 #define SKBSPAN_TRACEPOINT_H
 
-#include "track.h"
+#include "detail.h"
 #include "tracepoints.h"
 
 /* Where a driver hands a packet to the stack. */
@@ -76,7 +76,7 @@ static __always_inline void judge_refusal(u32 id, u64 skb)
 		forget_refusal(skb);
 }
 
-static __always_inline void on_tracepoint(u32 id, u64 skb)
+static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 {
 	struct life *life;
 	struct probe probe = {
@@ -94,7 +94,7 @@ static __always_inline void on_tracepoint(u32 id, u64 skb)
 	else if (skb_is_new(id, (void *)skb, life))
 		address_reborn(skb);
 	probe.ours = runs_ourselves(0);
-	follow(&probe);
+	tell_details(ctx, &probe.skb, follow(&probe));
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life)
 		note_place(id, (void *)skb, life);

@@ -316,7 +316,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 		event->mark = SKB_FIELD(&skb, u32, mark);
 		event->protocol = be16_to_host(SKB_FIELD(&skb, u16, protocol));
 		event->_pad0 = 0;
-		event->_pad1 = 0;
+		event->details = config.details;
 		submit(event);
 		token = call_token(life, seq);
 	}

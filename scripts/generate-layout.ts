@@ -22,6 +22,8 @@ const structs = [
   'packet_event',
   'task_event',
   'device_event',
+  'detail_event',
+  'detail_map',
   'config',
   'control',
 ];
@@ -35,6 +37,7 @@ const enums: readonly (readonly [name: string, prefix: string])[] = [
   ['probe_role', 'ROLE_'],
   ['tracepoint_id', 'TRACEPOINT_'],
   ['tracepoint_argument', 'ARGUMENT_'],
+  ['detail', 'DETAIL_'],
   ['counter', 'COUNT_'],
   ['filter', 'FILTER_'],
   ['filter_window', 'WINDOW_'],

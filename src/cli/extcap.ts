@@ -113,7 +113,7 @@ async function capture(flags: ExtcapFlags): Promise<number> {
   const { fifo, extcapCaptureFilter: filter = '' } = flags;
   if (fifo === undefined) throw new UsageError('--capture needs --fifo');
   const words = filter === '' ? [] : [filter];
-  const { options, filter: chosen } = await parseFilteredTrace(wantedOf(flags), words, 'extcap');
+  const { options, chosen } = await parseFilteredTrace(wantedOf(flags), words, 'extcap');
   const { runTrace } = await import('./run-trace.ts');
   const pipe = createWriteStream(fifo);
   // Wireshark takes whatever comes by standard error for an error; the losses are in the file's statistics.

@@ -9,15 +9,18 @@ export interface OtlpFlags {
   readonly otlpClones?: string;
   readonly otlpMaxSpans?: string;
   readonly spanDetail?: string;
+  readonly otlpJoin?: string;
 }
 
 /** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
 export type OtlpOutput = Required<
-  Pick<OtlpOptions, 'endpoint' | 'timeScale' | 'clones' | 'detail' | 'maxSpans'>
+  Pick<OtlpOptions, 'endpoint' | 'timeScale' | 'clones' | 'detail' | 'maxSpans' | 'join'>
 >;
 
 const cloneChoices = ['same_trace', 'own_trace'] as const;
 const details = ['calls', 'milestones', 'packet'] as const;
+
+const joins = ['link', 'child', 'off'] as const;
 
 /** Jaeger's UI becomes slow beyond some thousand spans; it is also some 1.5 MB, and Tempo refuses traces of 5 MB. */
 const defaultMaxSpans = 2000;
@@ -37,6 +40,10 @@ export const addOtlpOptions = (command: Command): Command =>
     )
     .option('--otlp-max-spans <n>', `spans of one trace at most (default: ${defaultMaxSpans})`)
     .option(
+      '--otlp-join <how>',
+      `a packet with an application's trace context: ${joins.join(', ')} (default: link)`,
+    )
+    .option(
       '--otlp-time-scale <n>',
       'make traces n times as long: 1000 lets a viewer of microseconds show nanoseconds (default: 1)',
     );
@@ -54,6 +61,7 @@ export function parseOtlpOptions(flags: OtlpFlags, problems: string[]): OtlpOutp
     '--otlp-clones': flags.otlpClones,
     '--otlp-max-spans': flags.otlpMaxSpans,
     '--span-detail': flags.spanDetail,
+    '--otlp-join': flags.otlpJoin,
   };
   if (otlp === undefined)
     for (const [option, value] of Object.entries(given))
@@ -96,6 +104,12 @@ export function parseOtlpOptions(flags: OtlpFlags, problems: string[]): OtlpOutp
     details.join(', '),
     'calls',
   );
+  const join = checked(
+    '--otlp-join',
+    (text) => joins.find((name) => name === text),
+    joins.join(', '),
+    'link',
+  );
   if (otlp === undefined) return undefined;
-  return { endpoint: otlp === true ? undefined : otlp, timeScale, clones, maxSpans, detail };
+  return { endpoint: otlp === true ? undefined : otlp, timeScale, clones, maxSpans, detail, join };
 }

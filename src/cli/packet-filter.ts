@@ -1,10 +1,15 @@
 /** From checked options to what the programs are told: expressions are compiled, names looked up. */
 import type { PacketFilter } from '../collector/packet-filter.ts';
 import { compilePcapFilter } from '../filter/pcap-filter.ts';
-import { compileSkbExpression } from '../filter/skb-expression.ts';
+import {
+  compileSkbExpression,
+  compileSkbValues,
+  type SkbValues,
+} from '../filter/skb-expression.ts';
 import { createStructTypes } from '../kernel/btf-members.ts';
 import { loadKernelBtf } from '../kernel/btf-source.ts';
 import { containerCgroup, resolveCgroup } from '../kernel/cgroups.ts';
+import type { DetailOptions } from './detail-options.ts';
 import { collect, type FilterOptions } from './filter-options.ts';
 
 /** Adds every mistake to `problems`; what is returned holds then for nothing. */
@@ -28,3 +33,14 @@ export function preparePacketFilter(options: FilterOptions, problems: string[]):
     direction: options.direction,
   };
 }
+
+/** The same for expressions whose values are wanted. */
+export const prepareMetadata = (
+  { metadata }: DetailOptions,
+  problems: string[],
+): SkbValues | undefined =>
+  collect(problems, () =>
+    metadata === undefined
+      ? undefined
+      : compileSkbValues(metadata, createStructTypes(loadKernelBtf()), '--output-skb-metadata'),
+  );

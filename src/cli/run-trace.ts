@@ -1,12 +1,14 @@
 import type { Writable } from 'node:stream';
-import type { PacketFilter } from '../collector/packet-filter.ts';
 import type { Tracing } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import { createJsonExporter } from '../exporters/json/json-exporter.ts';
+import type { Metrics } from '../exporters/metrics/metrics.ts';
 import { createTextExporter } from '../exporters/text/text-exporter.ts';
 import { resolveNetns } from '../kernel/namespaces.ts';
 import { formatDuration } from './durations.ts';
 import { createIntake } from './intake.ts';
+import type { ChosenTrace } from './filtered-trace.ts';
+import { openOutputFile, type OutputFile } from './output-file.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { say } from './say.ts';
 import { runSession } from './session.ts';
@@ -63,35 +65,54 @@ export function describeProbes({ probes }: Tracing): string {
   return `${probes.attached} probes${refused === 0 ? '' : ` (${refused} refused)`}`;
 }
 
-/** Runs `skbspan trace` over the packets that `filter` chooses, `target` being its standard output; resolves with the exit code. */
+/** What is pushed at the end may take so long. */
+const metricsCloseMs = 2_000;
+
+/** Before anything else is opened: a port that is taken is said at once. */
+async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | undefined> {
+  if (metrics === undefined) return undefined;
+  const { openMetrics } = await import('../exporters/metrics/metrics.ts');
+  const { listen, push } = metrics;
+  const to = push && otlp !== undefined ? { endpoint: otlp.endpoint } : undefined;
+  return openMetrics({ listen, otlp: to, version: readVersion() });
+}
+
+/** Runs `skbspan trace` over the packets that the filter chooses, `target` being its standard output; resolves with the exit code. */
 export async function runTrace(
   options: TraceOptions,
-  filter: PacketFilter,
+  { filter, details }: ChosenTrace,
   target: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
   const stop = createStopRequest();
-  const stdout = createStandardOutput(target, {
-    limitLines: options.limitLines,
-    onEnd: stop.request,
-  });
+  let metrics: Metrics | undefined;
+  let file: OutputFile | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
+    metrics = await openMetrics(options);
+    if (options.outputFile !== undefined) file = await openOutputFile(options.outputFile);
+    const stdout = createStandardOutput(file ?? target, {
+      limitLines: options.limitLines,
+      onEnd: stop.request,
+    });
     const result = await runSession({
       stop,
       exporters: await chooseExporters(options, stdout),
-      intake: createIntake(options.intake),
+      intake: createIntake(options.intake, metrics?.observe),
       tracing: {
         backend: options.backend,
         functions: options.functions,
         modules: options.modules,
         netns: options.netns === undefined ? undefined : resolveNetns(options.netns),
         filter,
+        details,
+        innerFunctions: options.detail.innerFunctions,
         ringBytes: options.ringBytes,
         maps: options.maps,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
       },
-      onReady: async (tracing) => {
+      onReady: async (tracing, state) => {
+        metrics?.setSource(state);
         const until =
           options.durationMs === undefined
             ? 'Ctrl-C ends it'
@@ -111,6 +132,8 @@ export async function runTrace(
     return 0;
   } finally {
     clearTimeout(timer);
+    await file?.finish();
+    await metrics?.close(metricsCloseMs);
     stop.dispose();
   }
 }

@@ -7,7 +7,7 @@
 import { startTracing, type Tracing, type TracingOptions } from '../collector/tracing.ts';
 import type { Exporter } from '../event/exporter.ts';
 import type { Statistics } from '../event/statistics.ts';
-import { createPipeline } from '../pipeline/pipeline.ts';
+import { createPipeline, type Pipeline } from '../pipeline/pipeline.ts';
 import { createProgress } from './progress.ts';
 import type { Intake } from './intake.ts';
 import { say } from './say.ts';
@@ -18,6 +18,12 @@ const deliverMs = 60_000;
 /** At the end a person waits: whoever has not taken its paths by then does not get them. */
 const shutdownMs = 5_000;
 
+/** What the run has counted so far, the outputs' losses included, and how full their queues are. */
+export type ReadState = () => Promise<{
+  readonly statistics: Statistics;
+  readonly queues: ReturnType<Pipeline['queues']>;
+}>;
+
 export interface SessionOptions {
   readonly tracing: Omit<TracingOptions, 'onProgress' | 'onPaths' | 'onError'>;
   readonly exporters: readonly Exporter[];
@@ -25,7 +31,7 @@ export interface SessionOptions {
   /** What paths go through before the exporters; default: nothing. */
   readonly intake?: Intake;
   /** Called once all probes record; if it throws, the session ends and throws that. */
-  readonly onReady: (tracing: Tracing) => void | Promise<void>;
+  readonly onReady: (tracing: Tracing, state: ReadState) => void | Promise<void>;
 }
 
 export interface SessionResult {
@@ -90,7 +96,17 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
     const began = performance.now();
     let elapsedMs: number;
     try {
-      await onReady(tracing);
+      await onReady(tracing, async () => {
+        const seen = await tracing.statistics();
+        const losses = new Map(seen.losses);
+        for (const [cause, count] of pipeline.losses())
+          losses.set(cause, (losses.get(cause) ?? 0) + count);
+        const counted = { ...seen, losses };
+        return {
+          statistics: intake?.counted(counted) ?? counted,
+          queues: pipeline.queues(),
+        };
+      });
       await stop.requested;
     } finally {
       elapsedMs = performance.now() - began;

@@ -9,14 +9,30 @@ import {
   isOption,
   parseFilterOptions,
 } from './filter-options.ts';
+import { type DetailFlags, type DetailOptions, parseDetailOptions } from './detail-options.ts';
+import {
+  type OutputFileFlags,
+  type OutputFileOptions,
+  parseOutputFile,
+} from './output-file-options.ts';
 import { createOptionCheck } from './option-check.ts';
 import { parseKafkaOptions, type KafkaFlags } from './kafka-options.ts';
 import { type IntakeFlags, type IntakeOptions, parseIntakeOptions } from './intake-options.ts';
+import { type MetricsFlags, type MetricsOutput, parseMetricsOptions } from './metrics-options.ts';
 import { parseOtlpOptions, type OtlpFlags, type OtlpOutput } from './otlp-options.ts';
 import { parsePcapng, type PcapngFlags, type PcapngOptions } from './pcapng-options.ts';
 
 /** What commander found on the command line of `skbspan trace`: text, unchecked. */
-export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFlags, IntakeFlags {
+export interface TraceFlags
+  extends
+    PcapngFlags,
+    FilterFlags,
+    KafkaFlags,
+    OtlpFlags,
+    IntakeFlags,
+    MetricsFlags,
+    DetailFlags,
+    OutputFileFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly kmods?: string;
@@ -25,6 +41,7 @@ export interface TraceFlags extends PcapngFlags, FilterFlags, KafkaFlags, OtlpFl
   readonly outputMeta?: boolean;
   readonly outputTuple?: boolean;
   readonly outputTcpFlags?: boolean;
+  readonly outputNetnsNames?: boolean;
   readonly outputJson?: boolean;
   readonly timestamp?: string;
   readonly backend?: string;
@@ -55,9 +72,13 @@ export interface TraceOptions {
   /** As given; src/kernel/namespaces.ts knows what it means. */
   readonly netns: string | undefined;
   readonly filter: FilterOptions;
+  readonly detail: DetailOptions;
+  /** Where standard output goes instead. */
+  readonly outputFile: OutputFileOptions | undefined;
   readonly limitLines: number | undefined;
   readonly otlp: OtlpOutput | undefined;
   readonly intake: IntakeOptions;
+  readonly metrics: MetricsOutput | undefined;
   /** `-`: standard output, instead of text. */
   readonly jsonFile: string | undefined;
   /** `-`: standard output, instead of text. */
@@ -129,13 +150,19 @@ export function refuse(problems: readonly string[], command: string): void {
   throw new UsageError(problems.join('\n  '), { advice: `See: skbspan ${command} --help` });
 }
 
+/** The options that have expressions in them. */
+export interface Compiled {
+  readonly filter: FilterOptions;
+  readonly detail: DetailOptions;
+}
+
 export interface ParseContext {
   /** Default: trace. */
   readonly command?: string;
   /** Mistakes that the caller has found. */
   readonly more?: readonly string[];
-  /** Adds mistakes of the filter that show only when it is compiled; called if the words can be told apart. */
-  readonly check?: (filter: FilterOptions, problems: string[]) => void;
+  /** Adds mistakes that show only when expressions are compiled. */
+  readonly check?: (asked: Compiled, problems: string[]) => void;
 }
 
 /**
@@ -151,7 +178,8 @@ export function parseTraceOptions(
   const problems = [...more, ...leftoverProblems(unknown)];
   // After an unknown option nobody can say which words are its value.
   const filter = parseFilterOptions(flags, unknown.length > 0 ? [] : words, problems);
-  check(filter, problems);
+  const detail = parseDetailOptions(flags, problems);
+  check({ filter, detail }, problems);
 
   const checked = createOptionCheck(problems);
 
@@ -209,6 +237,7 @@ export function parseTraceOptions(
 
   const otlp = parseOtlpOptions(flags, problems);
   const intake = parseIntakeOptions(flags, problems);
+  const metrics = parseMetricsOptions(flags, flags.otlp !== undefined, problems);
 
   const badRegex = flags.filterFunc === undefined ? undefined : regexProblem(flags.filterFunc);
   if (badRegex !== undefined) problems.push(`--filter-func: ${badRegex}`);
@@ -240,6 +269,10 @@ export function parseTraceOptions(
     problems.push(`--kprobe-exits is for the backend kprobe, not for ${backend}`);
   }
 
+  const outputFile = parseOutputFile(flags, problems);
+  if (outputFile !== undefined && pcapng?.file === '-') {
+    problems.push('--output-file takes lines, but --pcapng - is none: name that file');
+  }
   const kafka = parseKafkaOptions(flags, process.env, problems);
 
   const presets = checked('--preset', flags.preset, parseNames, 'names like path,drops');
@@ -256,9 +289,12 @@ export function parseTraceOptions(
     modules,
     netns: flags.filterNetns,
     filter,
+    detail,
+    outputFile,
     limitLines,
     otlp,
     intake,
+    metrics,
     jsonFile,
     pcapng,
     kafka,

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { backendNames } from '../collector/backend.ts';
 import { addIntakeOptions } from './intake-options.ts';
+import { addDetailOptions } from './detail-options.ts';
 import { addKafkaOptions } from './kafka-options.ts';
+import { addMetricsOptions } from './metrics-options.ts';
 import { addOtlpOptions } from './otlp-options.ts';
+import { addOutputFileOptions } from './output-file-options.ts';
 import { addPcapngOptions } from './pcapng-options.ts';
 import { parseFilteredTrace } from './filtered-trace.ts';
 import type { TraceFlags, TraceOptions } from './trace-options.ts';
@@ -43,7 +46,10 @@ export function addTraceCommand(
   program: Command,
   run: (command: Promise<number>) => Promise<void>,
 ): void {
-  addPcapngOptions(addKafkaOptions(addOtlpOptions(addIntakeOptions(traceCommand(program)))))
+  const outputs = addPcapngOptions(
+    addKafkaOptions(addMetricsOptions(addOtlpOptions(addIntakeOptions(traceCommand(program))))),
+  );
+  addOutputFileOptions(addDetailOptions(outputs))
     .addHelpText('after', examples)
     // Unknown words are refused by parseTraceOptions, together with all other mistakes.
     .allowUnknownOption()
@@ -53,10 +59,10 @@ export function addTraceCommand(
         given.config === undefined
           ? { flags: given, words: command.args }
           : (await import('./config-file.ts')).withConfigFile(command, given.config, given);
-      const { options, filter } = await parseFilteredTrace(flags, words);
+      const { options, chosen } = await parseFilteredTrace(flags, words);
       const functions = await chosenFunctions(options);
       const { runTrace } = await import('./run-trace.ts');
-      await run(runTrace({ ...options, functions }, filter));
+      await run(runTrace({ ...options, functions }, chosen));
     });
 }
 
@@ -102,6 +108,7 @@ const traceCommand = (program: Command): Command =>
     .option('--output-json', 'as --json, the name that pwru has for it')
     .option('--output-meta', 'accepted for pwru users: always on')
     .option('--output-tuple', 'accepted for pwru users: always on')
+    .option('--output-netns-names', 'accepted for pwru users: always on')
     .option('--output-tcp-flags', 'table: TCP flags beside the addresses')
     .option('--timestamp <form>', 'table: none, current, relative or absolute (default: none)')
     .option('--duration <time>', 'stop after 500ms, 10s, 5m')

@@ -5,7 +5,7 @@ import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } fro
 import type { BackendName } from './backend.ts';
 import { attachCookie } from './cookie.ts';
 import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
-import { needsExit } from './roles.ts';
+import { isMapRole, needsExit } from './roles.ts';
 
 /** What came of attaching. `links` are the caller's to close, newest first. */
 export interface Attached {
@@ -25,6 +25,10 @@ export function chooseAttachTypes(object: BpfObject, backend: BackendName): void
     object.program('enter').setExpectedAttachType(attachTypes.kprobeMulti);
     object.program('leave').setExpectedAttachType(attachTypes.kprobeMulti);
   }
+  if (backend === 'kprobe-multi' || backend === 'kprobe-session') {
+    object.program('enter_map').setExpectedAttachType(attachTypes.kprobeMulti);
+    object.program('leave_map').setExpectedAttachType(attachTypes.kprobeMulti);
+  }
   if (backend === 'kprobe-session') {
     object.program('session').setExpectedAttachType(attachTypes.kprobeSession);
   }
@@ -32,6 +36,11 @@ export function chooseAttachTypes(object: BpfObject, backend: BackendName): void
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+const isMapProbe = (probe: PlannedProbe): boolean => isMapRole(probe.role);
+
+/** What it returns matters to the programs. */
+const returnMatters = (probe: PlannedProbe): boolean => needsExit(probe.role) || isMapProbe(probe);
 
 /**
  * One link for many functions is all or nothing, and one function that cannot be probed spoils it. So a refused set is
@@ -81,6 +90,11 @@ async function inParallel<T>(
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }
 
+const programsFor = (object: BpfObject, probe: PlannedProbe) =>
+  isMapProbe(probe)
+    ? ([object.program('enter_map'), object.program('leave_map')] as const)
+    : ([object.program('enter'), object.program('leave')] as const);
+
 async function attachSingle(
   object: BpfObject,
   probes: readonly PlannedProbe[],
@@ -91,11 +105,10 @@ async function attachSingle(
   const links: BpfLink[] = [];
   const refused: RefusedProbe[] = [];
   let done = 0;
-  const enter = object.program('enter');
-  const leave = object.program('leave');
   const attachOne = async (probe: PlannedProbe): Promise<void> => {
+    const [enter, leave] = programsFor(object, probe);
     const { func, module, address } = probe;
-    const watchExit = exits || needsExit(probe.role);
+    const watchExit = exits || returnMatters(probe);
     const cookie = attachCookie(probe, watchExit && !probe.silent);
     try {
       // The exit first: an exit without a call is nothing, a call without its exit looks unfinished.
@@ -149,17 +162,27 @@ export async function attachProbes(
         onProgress((done += more));
       };
       const silent = (): void => undefined;
-      const program = object.program(session ? 'session' : 'enter');
-      const kind = { retprobe: false, session, exits: true };
-      // Exits first, as above; a session has both.
-      const returns = session
-        ? { links: [], refused: [] }
-        : attachMulti(object.program('leave'), probes, { ...kind, retprobe: true }, silent);
-      const enters = attachMulti(program, probes, kind, count);
+      const kind = { retprobe: false, session: false, exits: true };
+      const both = (enter: string, leave: string, chosen: readonly PlannedProbe[]) => {
+        // Exits first, as above.
+        const returning = { ...kind, retprobe: true };
+        const returns = attachMulti(object.program(leave), chosen, returning, silent);
+        const enters = attachMulti(object.program(enter), chosen, kind, count);
+        return { links: [...returns.links, ...enters.links], refused: enters.refused };
+      };
+      const plain = probes.filter((probe) => !isMapProbe(probe));
+      const maps = probes.filter(isMapProbe);
+      // A session has both ends.
+      const of = session
+        ? attachMulti(object.program('session'), plain, { ...kind, session }, count)
+        : both('enter', 'leave', plain);
+      const ofMaps =
+        maps.length === 0 ? { links: [], refused: [] } : both('enter_map', 'leave_map', maps);
+      const refused = [...of.refused, ...ofMaps.refused];
       return {
-        links: [...returns.links, ...enters.links],
-        attached: probes.length - enters.refused.length,
-        refused: enters.refused,
+        links: [...of.links, ...ofMaps.links],
+        attached: probes.length - refused.length,
+        refused,
       };
     }
   }

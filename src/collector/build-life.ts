@@ -14,6 +14,7 @@ import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
 import { linkParent } from './losses.ts';
+import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
@@ -24,6 +25,7 @@ export interface LifeSurroundings {
   readonly context: ContextTable;
   readonly symbols: Symbols;
   readonly lives: ReadonlyMap<number, LifeDraft>;
+  readonly details: DetailReader | undefined;
 }
 
 /** include/net/dropreason-core.h; its number differs between kernels. */
@@ -61,7 +63,7 @@ function buildCalls(
   draft: LifeDraft,
   packets: readonly PacketSight[],
   end: LifeEnd | undefined,
-  { words, symbols, context }: LifeSurroundings,
+  { words, symbols, context, details }: LifeSurroundings,
 ): Call[] {
   let packet = -1;
   return draft.calls.map((call) => {
@@ -94,6 +96,9 @@ function buildCalls(
       returnValue:
         call.exit < 0 ? undefined : wideAt(words, call.exit + (exitEvent.returnValue >> 2)),
       packet,
+      ...(call.details === undefined || details === undefined
+        ? {}
+        : { detail: details.read(words, call.details, { func, kind }) }),
     };
   });
 }

@@ -4,6 +4,7 @@ import { findType } from '../kernel/btf-types.ts';
 import { type PageMap, readPageMap } from '../kernel/page-map.ts';
 import {
   functionId as btfFunctionId,
+  functionsOn,
   skbFunctions,
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
@@ -19,7 +20,7 @@ import {
   parseFunctionList,
   readAttachableFunctions,
 } from '../kernel/tracefs.ts';
-import { allocators } from './roles.ts';
+import { allocators, innerRoleOf, type ProbeRole } from './roles.ts';
 
 /** A kernel function that can be probed. */
 export interface Candidate {
@@ -31,6 +32,8 @@ export interface Candidate {
   /** 1..5; 0: it takes none (an allocator). */
   readonly skbArg: number;
   readonly sockArg: number;
+  /** It takes no skb and is watched for what runs inside of calls that do; undefined: it takes one. */
+  readonly inner?: ProbeRole | undefined;
 }
 
 export interface Candidates {
@@ -74,10 +77,11 @@ interface Wanted {
   readonly module: string | undefined;
   readonly skbArg: number;
   readonly sockArg: number;
+  readonly inner?: ProbeRole | undefined;
 }
 
 /** What BTF knows, with its module; a name once for each. */
-function wantedFunctions(modules: readonly string[]): readonly Wanted[] {
+function wantedFunctions({ inner, maps }: Wish, modules: readonly string[]): readonly Wanted[] {
   const wanted = new Map<string, Wanted>();
   const add = (one: Wanted): void => {
     const key = `${one.module ?? ''}:${one.name}`;
@@ -90,7 +94,32 @@ function wantedFunctions(modules: readonly string[]): readonly Wanted[] {
     if (btf === undefined) continue;
     for (const found of skbFunctions(btf)) add({ ...found, module });
   }
+  // Those that take an skb are there already, and keep their meaning.
+  const taken = new Set(
+    [...wanted.values()].filter(({ skbArg }) => skbArg > 0).map(({ name }) => name),
+  );
+  const addInner = (name: string, module: string | undefined): void => {
+    if (!taken.has(name))
+      add({ name, module, skbArg: 0, sockArg: 0, inner: innerRoleOf(name, maps) });
+  };
+  for (const name of inner) addInner(name, moduleOf(name, modules));
+  if (maps) for (const name of mapFunctions()) addInner(name, undefined);
   return [...wanted.values()];
+}
+
+const mapFunctions = (): readonly string[] =>
+  functionsOn(vmlinux(), 'bpf_map', /_(?:lookup|update|delete)_elem$/);
+
+/** undefined: vmlinux. Throws UsageError if no BTF has a function of that name. */
+function moduleOf(name: string, modules: readonly string[]): string | undefined {
+  if (functionId(name) !== undefined) return undefined;
+  for (const module of modules) {
+    const btf = loadModuleBtf(module);
+    if (btf !== undefined && btfFunctionId(btf, name) !== undefined) return module;
+  }
+  throw new UsageError(`--filter-non-skb-funcs: this kernel has no function '${name}'`, {
+    advice: 'It must be the whole name of a function that the kernel has not inlined.',
+  });
 }
 
 /** What candidates are wanted for. */
@@ -99,6 +128,10 @@ interface Wish {
   readonly byName: boolean;
   /** Kernel modules whose functions are wanted; undefined: all that are loaded. */
   readonly modules: readonly string[] | undefined;
+  /** Functions that take no skb, by name. */
+  readonly inner: readonly string[];
+  /** Also those of BPF maps. */
+  readonly maps: boolean;
 }
 
 /** What the kernel's lists say of the wanted functions. */
@@ -134,7 +167,8 @@ function judge(
  * (`byName`), and starts sooner by the time that kallsyms takes. A name that stands for several functions is refused: BTF
  * describes one of them and does not say which.
  */
-export async function findCandidates({ byName, modules }: Wish): Promise<Candidates> {
+export async function findCandidates(wish: Wish): Promise<Candidates> {
+  const { byName, modules, inner } = wish;
   const loaded = moduleNames();
   const missing = modules?.filter((name) => !loaded.includes(name)) ?? [];
   if (missing.length > 0) {
@@ -143,7 +177,7 @@ export async function findCandidates({ byName, modules }: Wish): Promise<Candida
     });
   }
   const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
-  const wanted = wantedFunctions(modules ?? loaded);
+  const wanted = wantedFunctions(wish, modules ?? loaded);
   const names = new Set(wanted.map(({ name }) => name));
   const list = await reading;
   const attachable = list && parseFunctionList(list, names);
@@ -153,6 +187,9 @@ export async function findCandidates({ byName, modules }: Wish): Promise<Candida
   for (const one of wanted) {
     const verdict = judge(one, { attachable, places });
     if (typeof verdict !== 'string') candidates.push({ ...one, ...verdict });
+    else if (inner.includes(one.name)) {
+      throw new UsageError(`--filter-non-skb-funcs: ${one.name} cannot be watched: ${verdict}`);
+    }
     // That a kernel lacks an allocator is nothing to tell.
     else if (one.skbArg !== 0) refused.push({ name: one.name, reason: verdict });
   }

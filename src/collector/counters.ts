@@ -42,7 +42,9 @@ export function readKernelCounters(
   for (const name of loadedPrograms) {
     // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs: its twin takes those.
     // A packet's end missed by both comes out as `reused`.
-    if (name.startsWith('tp_kmem_cache_free')) continue;
+    // And what the programs themselves do to maps comes by the probes of maps.
+    if (name.startsWith('tp_kmem_cache_free') || name === 'enter_map' || name === 'leave_map')
+      continue;
     recursion += object.program(name).recursionMisses();
   }
   return {

@@ -6,6 +6,7 @@
  */
 
 import {
+  detailEvent,
   deviceEvent,
   dropEvent,
   enterEvent,
@@ -48,10 +49,12 @@ minimumBytes[eventKind.packet] = packetEvent.size;
 minimumBytes[eventKind.link] = linkEvent.size;
 minimumBytes[eventKind.free] = freeEvent.size;
 minimumBytes[eventKind.drop] = dropEvent.size;
+minimumBytes[eventKind.detail] = detailEvent.size;
 minimumBytes[eventKind.task] = taskEvent.size;
 minimumBytes[eventKind.device] = deviceEvent.size;
 
 const CAPLEN_WORD = packetEvent.caplen >> 2;
+const DETAIL_BYTES_WORD = detailEvent.bytes >> 2;
 
 /** Task and device records belong to no life. */
 export const isContext = (kind: number): boolean =>
@@ -69,6 +72,10 @@ export function recordBytes(words: Uint32Array, at: number, byteLength: number):
   if (isContext(kind)) return minimum;
   const lifeHigh = words[at + headerWord.life + 1] ?? 0;
   if (lifeHigh > 0xffff || (lifeHigh === 0 && words[at + headerWord.life] === 0)) return 0;
+  if (kind === eventKind.detail) {
+    const told = words[at + DETAIL_BYTES_WORD] ?? 0;
+    return told <= byteLength - detailEvent.data ? detailEvent.data + told : 0;
+  }
   if (kind !== eventKind.packet) return minimum;
   const captured = words[at + CAPLEN_WORD] ?? 0;
   return captured <= byteLength - packetEvent.data ? packetEvent.data + captured : 0;

@@ -4,10 +4,11 @@ import { linkEvent } from '../event/layout.ts';
 import type { PathLoss } from '../event/packet-path.ts';
 import type { RawPath } from './batch.ts';
 import { u53 } from './decode.ts';
-import type { LifeDraft } from './path-records.ts';
+import { missingDetails, type LifeDraft } from './path-records.ts';
 
 /**
- * Every record of a life but exits took the next number, so a gap says how many are missing, and between which calls. Gaps at the start of a life
+ * Every record of a life but exits took the next number, so a gap says how many are missing, and between which calls; details
+ * are announced by their call. Gaps at the start of a life
  * whose earlier part was handed out before are no losses, and those of a path that outgrew its memory are told once, as that.
  */
 export function findLosses(
@@ -37,6 +38,14 @@ export function findLosses(
         missing += count;
       }
       previous = seq;
+    }
+    for (const call of life.calls) {
+      const count = call.announced === 0 ? 0 : missingDetails(call, raw.words);
+      if (count === 0) continue;
+      const before = call.index;
+      const after = before + 1 < life.calls.length ? before + 1 : -1;
+      gaps.push({ cause: 'events', life: index, afterSeq: call.seq, count, before, after });
+      missing += count;
     }
   }
   if (raw.lost > 0) losses.push({ cause: 'memory', count: raw.lost });

@@ -13,6 +13,7 @@ import { directionOf } from './direction.ts';
 import { mergedInto, orderLives, parentOf } from './life-order.ts';
 import { findLosses } from './losses.ts';
 import { nest } from './nesting.ts';
+import type { DetailReader } from './read-detail.ts';
 import { sortRecords, type PathDraft } from './path-records.ts';
 import { withStory, type BarePath } from '../event/story.ts';
 
@@ -34,6 +35,8 @@ export interface PathBuilderOptions {
   readonly symbols: Symbols;
   /** 8 bytes, different for every run on every host: the first half of all trace ids. */
   readonly runId: Uint8Array;
+  /** For the details that were asked for; undefined: none were. */
+  readonly details?: DetailReader | undefined;
 }
 
 export interface BuiltBatch {
@@ -49,7 +52,7 @@ export interface PathBuilder {
   build(batch: ArrayBuffer): BuiltBatch;
 }
 
-export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathBuilder {
+export function createPathBuilder({ symbols, runId, details }: PathBuilderOptions): PathBuilder {
   const context = createContextTable((inode) => symbols.netnsName(inode));
   const traceIdPrefix = Buffer.from(runId).toString('hex');
 
@@ -71,7 +74,9 @@ export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathB
           const draft = sortRecords(raw);
           orphanExits += draft.orphanExits;
           if (draft.lives.size > 0)
-            paths.push(buildPath(raw, draft, { symbols, context, traceIdPrefix, epochOffsetNs }));
+            paths.push(
+              buildPath(raw, draft, { symbols, context, details, traceIdPrefix, epochOffsetNs }),
+            );
         },
       });
       return { paths, undecodable, orphanExits };
@@ -82,6 +87,7 @@ export function createPathBuilder({ symbols, runId }: PathBuilderOptions): PathB
 interface Surroundings {
   readonly symbols: Symbols;
   readonly context: ContextTable;
+  readonly details: DetailReader | undefined;
   readonly traceIdPrefix: string;
   readonly epochOffsetNs: bigint;
 }
@@ -91,13 +97,8 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
   const { startNs, offsetAt } = draft;
   const drafts = orderLives(words, draft.lives, raw.root);
   nest(draft.calls);
-  const surroundings = {
-    words,
-    offsetAt,
-    lives: draft.lives,
-    context: around.context,
-    symbols: around.symbols,
-  };
+  const { context, symbols, details } = around;
+  const surroundings = { words, offsetAt, lives: draft.lives, context, symbols, details };
   const lives = drafts.map((life) => {
     const parent = parentOf(words, life, draft);
     return buildLife(life, { parent, mergedInto: mergedInto(words, life, draft) }, surroundings);

@@ -4,6 +4,8 @@
  */
 
 import {
+  detail,
+  detailEvent,
   dropEvent,
   enterEvent,
   eventFlag,
@@ -36,6 +38,10 @@ export interface CallDraft {
   readonly shadowed: CallDraft | undefined;
   parent: CallDraft | undefined;
   depth: number;
+  /** enum detail: which detail records were announced. */
+  readonly announced: number;
+  /** Word positions of those that came. */
+  readonly details: number[] | undefined;
   /** Place in its life's calls, set when those are in order. */
   index: number;
 }
@@ -72,6 +78,8 @@ export interface PathDraft {
 }
 
 const FRAME_WORD = enterEvent.frame >> 2;
+const DETAILS_WORD = enterEvent.details >> 2;
+const PART_WORD = detailEvent.part >> 2;
 /** A life that passes 65536 records with a call open for all that time: two calls share a number, hardly ever more. */
 const SHADOWS_LOOKED_AT = 8;
 
@@ -93,6 +101,8 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
   const calls: CallDraft[] = [];
   /** Calls that wait for their exit, by life and low half of seq. */
   const open = new Map<number, CallDraft>();
+  /** Calls that have details, by the same; the newest. */
+  const detailed = new Map<number, CallDraft>();
   let life: LifeDraft | undefined;
   let duration = 0;
   let orphanExits = 0;
@@ -106,7 +116,7 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
     if (life?.id !== id) {
       life = lives.get(id);
       if (life === undefined) {
-        if (kind === eventKind.exit) {
+        if (kind === eventKind.exit || kind === eventKind.detail) {
           orphanExits++;
           continue;
         }
@@ -126,6 +136,13 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
       continue;
     }
 
+    if (kind === eventKind.detail) {
+      const told = detailed.get(key)?.details;
+      if (told === undefined) orphanExits++;
+      else told.push(at);
+      continue;
+    }
+
     if (life.skb === 0n) life.skb = wideAt(words, at + (skbWord[kind] ?? 0));
     const flags = flagsOf(packed);
     if ((flags & eventFlag.linked) !== 0) life.linked = true;
@@ -138,6 +155,7 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
             ? 'enter-only'
             : 'exit';
       const tid = words[at + headerWord.tid] ?? 0;
+      const announced = words[at + DETAILS_WORD] ?? 0;
       const call: CallDraft = {
         life,
         at,
@@ -152,8 +170,11 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
         shadowed: how === 'exit' ? open.get(key) : undefined,
         parent: undefined,
         depth: 0,
+        announced,
+        details: announced === 0 ? undefined : [],
         index: life.calls.length,
       };
+      if (announced !== 0) detailed.set(key, call);
       if (how === 'exit') open.set(key, call);
       life.calls.push(call);
       calls.push(call);
@@ -180,6 +201,16 @@ const newLife = (id: number, begin: number, index: number): LifeDraft => ({
   skb: 0n,
   index,
 });
+
+/** The part (enum detail) of a detail record. */
+export const partOf = (words: Uint32Array, at: number): number => words[at + PART_WORD] ?? 0;
+
+/** How many of the announced details of a call did not come. */
+export function missingDetails(call: CallDraft, words: Uint32Array): number {
+  let missing = call.announced;
+  for (const at of call.details ?? []) missing &= ~partOf(words, at);
+  return Object.values(detail).filter((part) => (missing & part) !== 0).length;
+}
 
 /** Two u32 halves, high first. [0, 0] if there are no records. */
 function earliest(words: Uint32Array, records: readonly number[]): [number, number] {

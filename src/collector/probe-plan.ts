@@ -45,6 +45,10 @@ export interface ProbePlanOptions {
   readonly byName?: boolean;
   /** Kernel modules whose functions are watched; undefined: all that are loaded. */
   readonly modules?: readonly string[] | undefined;
+  /** Functions that take no skb, watched inside of calls that do. */
+  readonly inner?: readonly string[];
+  /** Also the functions of BPF maps. */
+  readonly maps?: boolean;
 }
 
 function fullMatch(source: string | undefined): (name: string) => boolean {
@@ -76,12 +80,12 @@ async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
 ): Promise<ProbePlan> {
-  const { byName = false, modules } = options;
-  const { candidates, refused } = await findCandidates({ byName, modules });
+  const { byName = false, modules, inner = [], maps = false } = options;
+  const { candidates, refused } = await findCandidates({ byName, modules, inner, maps });
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
-    const role = roleOf(found.name);
-    const silent = !chosen(found.name) || found.skbArg === 0;
+    const role = found.inner ?? roleOf(found.name);
+    const silent = found.inner === undefined && (!chosen(found.name) || found.skbArg === 0);
     if (silent && !isTrackingRole(role)) continue;
     probes.push(planFunction(probes.length, found, role, silent));
   }
@@ -93,6 +97,12 @@ async function planFunctions(
 }
 
 function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => boolean): ProbePlan {
+  if (options.maps === true || (options.inner ?? []).length > 0) {
+    throw new UsageError(
+      '--filter-non-skb-funcs and --output-bpfmap watch functions, and the backend tracepoint has none',
+      { advice: 'Run `skbspan check` to see what other backends need.' },
+    );
+  }
   const probes: PlannedProbe[] = [];
   const refused: RefusedProbe[] = [];
   for (const [name, id] of Object.entries(tracepointId)) {

@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { config, control } from '../event/layout.ts';
+import { mapId } from '../ffi/bpf-syscall.ts';
 import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes } from './attach.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
+import { configureDetails, injectDetails, type Details } from './details.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
@@ -29,6 +31,10 @@ export interface ProgramSetOptions {
   /** Inode; 0: all. */
   readonly netns: number;
   readonly filter: PacketFilter;
+  /** What is to be told of each call besides. */
+  readonly details: Details;
+  /** Functions that take no skb are watched. */
+  readonly inner: boolean;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -53,6 +59,9 @@ export interface ProgramSet {
   record(on: boolean): void;
 }
 
+/** Of a task's stack; a page if that is more. */
+const threadBytes = 16 * 1024;
+
 const objectFile = packageFile('build/skbspan.bpf.o');
 
 /** Every kernel with kprobe.multi can run it. */
@@ -75,6 +84,9 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.snaplen, options.snaplenBytes, true);
   view.setUint32(config.ignoredTgid, process.pid, true);
   configureFilter(view, options.filter);
+  configureDetails(view, options.details);
+  view.setUint32(config.inner, options.inner ? 1 : 0, true);
+  view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   object.map('ring').setMaxEntries(options.ringBytes);
   for (const name of ['lives', 'calls'] as const) {
     const entries = options.maps[name];
@@ -91,9 +103,20 @@ function changeControl(object: BpfObject, change: (control: DataView) => void): 
   map.update(key, value);
 }
 
+/** So that our own use of maps is not told as that of a packet's. */
+function tellOwnMaps(object: BpfObject): void {
+  changeControl(object, (view) => {
+    object.mapNames().forEach((name, index) => {
+      view.setUint32(control.ownMaps + 4 * index, mapId(object.map(name).fd()), true);
+    });
+  });
+}
+
 /** Opens the object and makes it ready to load. */
 function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObject {
-  const contents = injectFilter(() => readFileSync(objectFile), options.filter);
+  const file = () => readFileSync(objectFile);
+  const filtered = injectFilter(file, options.filter);
+  const contents = injectDetails(() => filtered ?? file(), options.details) ?? filtered;
   const object = openBpfObject(objectFile, { contents });
   try {
     const chosen = new Set(loaded);
@@ -158,6 +181,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   const tidies = options.functionId('bpf_prog_test_run_syscall') !== undefined;
   const loaded = [
     ...functionPrograms[options.backend],
+    ...(options.details.maps === true ? ['enter_map', 'leave_map'] : []),
     ...always,
     ...(tidies ? [collector] : []),
     ...options.tracepoints.map((name) => `tp_${name}`),
@@ -165,6 +189,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   const object = await load(options, loaded);
   const findsTrampolines = loaded.includes(trampolineFinder);
   if (findsTrampolines) object.program(trampolineFinder).runOnce();
+  if (options.details.maps === true) tellOwnMaps(object);
   return {
     object,
     loaded,

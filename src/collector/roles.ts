@@ -71,6 +71,25 @@ const ofSecond: ReadonlySet<ProbeRole> = new Set([
   probeRole.merge,
 ]);
 
+/** The role of a function that takes no skb; `maps`: what it does to a BPF map matters. */
+export function innerRoleOf(func: string, maps: boolean): ProbeRole {
+  if (!maps) return probeRole.inner;
+  if (func === '__htab_map_lookup_elem') return probeRole.mapElement;
+  if (func.endsWith('_lookup_elem')) return probeRole.mapLookup;
+  if (func.endsWith('_update_elem')) return probeRole.mapUpdate;
+  return func.endsWith('_delete_elem') ? probeRole.mapDelete : probeRole.inner;
+}
+
+const mapRoles: ReadonlySet<ProbeRole> = new Set([
+  probeRole.mapLookup,
+  probeRole.mapElement,
+  probeRole.mapUpdate,
+  probeRole.mapDelete,
+]);
+
+/** Its probe belongs to the programs for BPF maps. */
+export const isMapRole = (role: ProbeRole): boolean => mapRoles.has(role);
+
 /** The role of a kernel function by its name. */
 export function roleOf(func: string): ProbeRole {
   return byName.get(func) ?? (release.test(func) ? probeRole.release : probeRole.plain);
@@ -84,5 +103,5 @@ export const skbArgOf = (role: ProbeRole, firstSkbArg: number): number =>
 
 /** Roles without which lives cannot be told apart: their functions are watched even if the user asked for others only. */
 export function isTrackingRole(role: ProbeRole): boolean {
-  return role !== probeRole.plain && role !== probeRole.release;
+  return role !== probeRole.plain && role !== probeRole.release && role < probeRole.inner;
 }

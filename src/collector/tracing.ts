@@ -10,6 +10,7 @@ import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
 import { findTrampolines, functionId, pageMap, tracepointArguments } from './candidates.ts';
 import { readKernelCounters } from './counters.ts';
+import { detailReader, type Details } from './details.ts';
 import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
@@ -36,6 +37,10 @@ export interface TracingOptions {
   /** Inode; undefined: all. */
   readonly netns: number | undefined;
   readonly filter?: PacketFilter;
+  /** What is to be told of each call besides. */
+  readonly details?: Details;
+  /** Functions that take no skb, watched where they run inside of a call on a packet. */
+  readonly innerFunctions?: readonly string[] | undefined;
   /** A power of two, at least a page. */
   readonly ringBytes: number;
   readonly snaplenBytes: number;
@@ -110,6 +115,7 @@ const tracepointsOf = (plan: ProbePlan): string[] =>
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   options.onProgress({ stage: 'load', done: 0, total: 1 });
+  const { details = {}, innerFunctions: inner = [] } = options;
   const load = (backend: BackendName, tracepoints: readonly string[] = []): Loading => {
     const programs = loadProgramSet({
       backend,
@@ -119,6 +125,8 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       maps: options.maps ?? {},
       netns: options.netns ?? 0,
       filter: options.filter ?? {},
+      details,
+      inner: details.maps === true || inner.length > 0,
       functionId,
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
@@ -142,6 +150,8 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       functions: options.functions,
       modules: options.modules,
       byName,
+      inner,
+      maps: details.maps === true,
     });
   } catch (error) {
     await unload(loading);
@@ -215,7 +225,12 @@ async function record(
   );
   links.push(...attached.links);
 
-  const builder = createPathBuilder({ symbols: createSymbols(plan), runId: randomBytes(8) });
+  const symbols = createSymbols(plan);
+  const builder = createPathBuilder({
+    symbols,
+    runId: randomBytes(8),
+    details: options.details && detailReader(options.details, symbols),
+  });
   const drops = new Map<string, number>();
   let undecodable = 0;
   let orphanExits = 0;

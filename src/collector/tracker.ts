@@ -25,7 +25,7 @@
  * is needed: first the paths that are over, then those not heard of for longest. One in the middle of a call gets the idle
  * time four times more: its CPU may be taken away (a virtual machine on a busy host), or the exit was lost.
  *
- * After the end. An exit never begins a path: one without a path is counted as orphan and dropped. Any other record of a
+ * After the end. An exit (or a detail of a call) never begins a path: one without a path is counted as orphan and dropped. Any other record of a
  * life whose path was handed out begins a new path, marked as continued. Which lives were handed out is remembered for the
  * last 65536; an older one is taken for a life whose first records were lost.
  *
@@ -162,7 +162,7 @@ class PathTracker implements Tracker {
     let life = this.#lives.find(low, high);
     if (life >= 0) {
       if (parent >= 0) this.#join(life, parent);
-    } else if (kind === eventKind.exit) {
+    } else if (kind === eventKind.exit || kind === eventKind.detail) {
       this.#orphanExits++;
       return;
     } else life = this.#begin(low, high, parent);

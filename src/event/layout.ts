@@ -22,6 +22,7 @@ export const enterEvent = {
   len: 56,
   mark: 60,
   protocol: 64,
+  details: 68,
 } as const;
 
 export const exitEvent = {
@@ -94,8 +95,24 @@ export const deviceEvent = {
   name: 48,
 } as const;
 
+export const detailEvent = {
+  size: 40,
+  part: 32,
+  bytes: 36,
+  data: 40,
+} as const;
+
+export const detailMap = {
+  size: 32,
+  id: 0,
+  type: 4,
+  keyBytes: 8,
+  valueBytes: 12,
+  name: 16,
+} as const;
+
 export const config = {
-  size: 64,
+  size: 96,
   cgroup: 0,
   netns: 8,
   snaplen: 12,
@@ -108,15 +125,23 @@ export const config = {
   sampleRate: 40,
   questions: 44,
   ifname: 48,
+  details: 64,
+  stackBytes: 68,
+  values: 72,
+  skbBytes: 76,
+  sharedBytes: 80,
+  inner: 84,
+  threadBytes: 88,
 } as const;
 
 export const control = {
-  size: 48,
+  size: 176,
   trampolines: 0,
   pageOffset: 24,
   vmemmap: 32,
-  pageBytes: 40,
-  recording: 44,
+  ownMaps: 40,
+  pageBytes: 168,
+  recording: 172,
 } as const;
 
 export const eventKind = {
@@ -128,6 +153,7 @@ export const eventKind = {
   drop: 6,
   task: 7,
   device: 8,
+  detail: 20,
 } as const;
 
 export const eventFlag = {
@@ -172,6 +198,11 @@ export const probeRole = {
   morph: 10,
   reassemble: 11,
   merge: 12,
+  inner: 32,
+  mapLookup: 33,
+  mapUpdate: 34,
+  mapDelete: 35,
+  mapElement: 36,
 } as const;
 
 export const tracepointId = {
@@ -231,6 +262,17 @@ export const tracepointArgument = {
   tcp_hash_md5_mismatch: 1,
   tcp_hash_ao_required: 1,
   tcp_ao_handshake_failure: 1,
+} as const;
+
+export const detail = {
+  stack: 1,
+  tunnel: 2,
+  values: 4,
+  cb: 8,
+  skb: 16,
+  shared: 32,
+  map: 64,
+  value: 128,
 } as const;
 
 export const counter = {

@@ -8,6 +8,8 @@
  * All of it is read-only for exporters: several of them see the same object.
  */
 
+import type { CallDetail } from './call-detail.ts';
+
 /** How two lives of a path hang together; `link_operation` in bpf/event.h, bpf/links.h tells what each means. */
 export const linkOperations = [
   'clone',
@@ -131,6 +133,8 @@ export interface Call {
   readonly returnValue: bigint | undefined;
   /** Index into Life.packets of the headers as they were at this call; -1: none seen yet. */
   readonly packet: number;
+  /** Only if something of it was asked for. */
+  readonly detail?: CallDetail;
 }
 
 /** The task the CPU ran. In softirq it is whom the packet interrupted, not who sent it. */

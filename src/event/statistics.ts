@@ -28,7 +28,7 @@ export const lossCauses = {
   unreadable: 'skb arguments that could not be read',
   recursion: 'probe hits skipped by the kernel (recursion)',
   undecodable: 'events with impossible content',
-  orphan_exits: 'exits without a call (their path was already handed out)',
+  orphan_exits: 'exits and details without a call (their path was already handed out)',
   tracker_memory: 'events thrown away: memory for paths in flight was used up',
   paths_dropped: 'paths dropped: the main thread lagged behind',
   recording: 'paths of a recording that are incomplete or damaged',

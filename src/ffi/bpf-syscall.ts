@@ -129,6 +129,17 @@ export const recursionMisses = (programFd: number): bigint => {
   return info[26] ?? 0n;
 };
 
+/** Id of a map in this kernel. */
+export const mapId = (mapFd: number): number => {
+  const info = new Uint32Array(2); // struct bpf_map_info: type, id
+  const fill = (attr: DataView) => {
+    attr.setUint32(0, mapFd, true);
+    attr.setUint32(4, info.byteLength, true);
+  };
+  bpf('reading a map', 'objGetInfoByFd', 16, fill, [[8, info]]);
+  return info[1] ?? 0;
+};
+
 export interface RawProgram {
   readonly type: keyof typeof programTypes;
   /** Eight bytes each. */

@@ -1,5 +1,5 @@
 /**
- * The language of --filter-skb-expr: a C expression over the fields of an skb, as pwru takes it.
+ * The language of --filter-skb-expr and --output-skb-metadata: a C expression over the fields of an skb, as pwru takes it.
  *
  *   skb->len > 1000 && (skb->mark & 0xff) == 0x10 || skb->dev->ifindex == 2
  *
@@ -46,29 +46,35 @@ const tokenPattern =
   /\s*(?:(0[xX][0-9a-fA-F]+|\d\w*|[A-Za-z_]\w*|->|\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>()[\].])|(\S))/gy;
 
 /** A mistake at a place of the expression. */
-export const mistakeAt = (text: string, at: number, what: string): UsageError =>
-  new UsageError(`--filter-skb-expr: ${what}\n    ${text}\n    ${' '.repeat(at)}^`);
+export const mistakeAt = (option: string, text: string, at: number, what: string): UsageError =>
+  new UsageError(`${option}: ${what}\n    ${text}\n    ${' '.repeat(at)}^`);
 
-function tokenize(text: string): Token[] {
+function tokenize(option: string, text: string): Token[] {
   const tokens: Token[] = [];
   const pattern = new RegExp(tokenPattern);
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
     const [, token, unknown] = match;
     const at = pattern.lastIndex - (token ?? unknown ?? '').length;
-    if (token === undefined) throw mistakeAt(text, at, `'${unknown ?? ''}' has no meaning here`);
+    if (token === undefined)
+      throw mistakeAt(option, text, at, `'${unknown ?? ''}' has no meaning here`);
     tokens.push({ text: token, at });
   }
   return tokens;
 }
 
-/** Throws UsageError that points at the mistake. */
-export function parseExpression(text: string): Expression {
-  const tokens = tokenize(text);
+/** Throws UsageError that points at the mistake; `option` is where the expression was given. */
+export function parseExpression(text: string, option = '--filter-skb-expr'): Expression {
+  const tokens = tokenize(option, text);
   let next = 0;
   const peek = (): string => tokens[next]?.text ?? '';
   const place = (): number => tokens[next]?.at ?? text.length;
   const fail = (wanted: string): UsageError =>
-    mistakeAt(text, place(), `want ${wanted}, not ${peek() === '' ? 'the end' : `'${peek()}'`}`);
+    mistakeAt(
+      option,
+      text,
+      place(),
+      `want ${wanted}, not ${peek() === '' ? 'the end' : `'${peek()}'`}`,
+    );
   const expect = (token: string): void => {
     if (peek() !== token) throw fail(`'${token}'`);
     next++;
@@ -82,7 +88,8 @@ export function parseExpression(text: string): Expression {
     }
     next++;
     const value = BigInt(isOctal ? `0o${token.slice(1)}` : token);
-    if (value >= 1n << 64n) throw mistakeAt(text, place(), 'the number does not fit 64 bits');
+    if (value >= 1n << 64n)
+      throw mistakeAt(option, text, place(), 'the number does not fit 64 bits');
     return value;
   };
 

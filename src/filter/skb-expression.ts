@@ -1,5 +1,6 @@
 /**
- * Code for skb_filter() in bpf/filter.h from an expression over the fields of an skb: u32 skb_filter(u64 skb).
+ * Code from expressions over the fields of an skb: for skb_filter() in bpf/filter.h, u32 skb_filter(u64 skb), and for
+ * skb_value() in bpf/detail.h.
  *
  * Every value is 64 bits wide, on a small stack of its own. What is signed in the kernel is extended with its sign, and a
  * comparison is signed if one side is; fields declared in network order (__be16) are compared as people write them. A field
@@ -10,7 +11,7 @@ import { type Assembler, type Code, createAssembler, type Label, type Width } fr
 import { type Expression, mistakeAt, parseExpression, type Step } from './expression-parser.ts';
 import { nearest } from './nearest.ts';
 
-const registers = { value: 0, other: 1, skb: 6, base: 7, frame: 10 } as const;
+const registers = { value: 0, other: 1, skb: 6, base: 7, index: 8, asked: 9, frame: 10 } as const;
 const loadBuffer = -8;
 /** Slots for values below the buffer. */
 const firstSlot = -16;
@@ -47,7 +48,7 @@ export function compileSkbExpression(text: string, types: StructTypes): Code {
   const to = createAssembler();
   const reject = to.label();
   to.alu64('mov', registers.skb, { register: 1 });
-  const compiler = createCompiler(to, text, types, reject);
+  const compiler = createCompiler(to, { text, option: '--filter-skb-expr' }, types, reject);
   compiler.value(parseExpression(text), 0);
   to.jumpIf64('eq', registers.value, 0, reject);
   to.alu32('mov', registers.value, 1);
@@ -58,6 +59,52 @@ export function compileSkbExpression(text: string, types: StructTypes): Code {
   return to.finish();
 }
 
+/** As EXPRESSION_READABLE in bpf/detail.h. */
+const askReadable = 0x80;
+
+export interface SkbValues {
+  readonly code: Code;
+  readonly fields: readonly { readonly text: string; readonly signed: boolean }[];
+}
+
+/**
+ * Code for skb_value() in bpf/detail.h: u64 skb_value(u64 skb, u32 index), the value of the expression at `index`, or, with
+ * EXPRESSION_READABLE, whether it can be read. Throws UsageError that points at the mistake.
+ */
+export function compileSkbValues(
+  texts: readonly string[],
+  types: StructTypes,
+  option: string,
+): SkbValues {
+  const to = createAssembler();
+  const reject = to.label();
+  const done = to.label();
+  const { value, skb, index, asked } = registers;
+  to.alu64('mov', skb, { register: 1 });
+  to.alu32('mov', asked, { register: 2 });
+  to.alu32('mov', index, { register: 2 });
+  to.alu32('and', index, askReadable - 1);
+  const fields = texts.map((text, number) => {
+    const next = to.label();
+    to.jumpIf64('ne', index, number, next);
+    const compiler = createCompiler(to, { text, option }, types, reject);
+    const signed = compiler.value(parseExpression(text, option), 0);
+    to.jump(done);
+    to.place(next);
+    return { text, signed };
+  });
+  to.place(reject);
+  to.alu32('mov', value, 0);
+  to.exit();
+  to.place(done);
+  const plain = to.label();
+  to.jumpIf64('lt', asked, askReadable, plain);
+  to.alu32('mov', value, 1);
+  to.place(plain);
+  to.exit();
+  return { code: to.finish(), fields };
+}
+
 /** A field on its way to be read: at `offset` from the address in register `base`, or a value in register `value`. */
 interface Place {
   readonly type: ValueType;
@@ -65,9 +112,20 @@ interface Place {
   readonly bitfieldBits: number;
 }
 
-function createCompiler(to: Assembler, text: string, types: StructTypes, reject: Label) {
+interface Source {
+  readonly text: string;
+  /** Where it was given. */
+  readonly option: string;
+}
+
+function createCompiler(
+  to: Assembler,
+  { text, option }: Source,
+  types: StructTypes,
+  reject: Label,
+) {
   const { value, other, skb, base, frame } = registers;
-  const fail = (at: number, what: string) => mistakeAt(text, at, what);
+  const fail = (at: number, what: string) => mistakeAt(option, text, at, what);
 
   /** Reads `bytes` at base + offset to `value`. */
   const read = (offset: number, bytes: number): void => {

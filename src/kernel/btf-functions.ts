@@ -101,6 +101,21 @@ export const skbFunctions = (
   return functions;
 };
 
+/** Functions whose name matches and whose first argument points to the struct of that name. */
+export const functionsOn = (btf: Btf, struct: string, pattern: RegExp): readonly string[] => {
+  const wanted = btf.offsetOf(struct);
+  const { ids, refers } = btf.ofKind(kinds.func);
+  const names: string[] = [];
+  for (let i = 0; i < ids.length; i++) {
+    const proto = refers[i] ?? 0;
+    if (wanted === undefined || btf.elementCount(proto) === 0) continue;
+    if (pointedStruct(btf, btf.elementType(proto, 0)) !== wanted) continue;
+    const name = btf.name(ids[i] ?? 0);
+    if (pattern.test(name)) names.push(name);
+  }
+  return names;
+};
+
 export interface TracepointArgs {
   /** How many arguments a tp_btf program gets. */
   readonly count: number;

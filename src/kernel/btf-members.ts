@@ -50,7 +50,7 @@ function valueType(btf: Btf, declared: number): ValueType | undefined {
   }
 }
 
-interface Field {
+export interface Field {
   readonly name: string;
   readonly type: number;
   readonly offsetBits: number;
@@ -58,7 +58,7 @@ interface Field {
 }
 
 /** Members by name, those of anonymous structs and unions inside too. */
-function* fieldsOf(btf: Btf, id: number, baseBits = 0): Generator<Field> {
+export function* fieldsOf(btf: Btf, id: number, baseBits = 0): Generator<Field> {
   for (let index = 0; index < btf.elementCount(id); index++) {
     const { name, first: type, second } = btf.element(id, index);
     const hasBitfields = btf.flag(id);

@@ -36,6 +36,8 @@ export interface Lane {
   offer(paths: readonly PacketPath[]): void;
   /** `room`: less than half full. `stalled`: full, and not worth waiting for. */
   state(): 'room' | 'crowded' | 'stalled';
+  /** Paths that wait. */
+  queued(): number;
   /** Batches done with so far. */
   progress(): number;
   /** Whoever waited for this lane gave up; it counts as stalled until it has delivered something. */
@@ -143,6 +145,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       waker.abort();
     },
     state: () => (queue.fill() < HALF ? 'room' : stalled ? 'stalled' : 'crowded'),
+    queued: () => queue.size,
     progress: () => batchesDone,
     giveUpWaiting() {
       stalled = true;

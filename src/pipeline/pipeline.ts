@@ -47,6 +47,8 @@ export interface Pipeline {
   push(paths: readonly PacketPath[]): void | Promise<void>;
   /** What was lost so far, by cause, added up over exporters: a path that two of them lost counts twice. */
   losses(): ReadonlyMap<LossCause, number>;
+  /** How full the queues are, one for each exporter. */
+  queues(): readonly { exporter: string; paths: number; capacity: number }[];
   /**
    * Delivers what is queued, counts what is left at the deadline, shuts the exporters down. Returns `statistics` with the
    * pipeline's own losses added, which is also what the exporters get. Idempotent; never rejects.
@@ -75,13 +77,14 @@ const DRAIN_SHARE = 0.75;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { exporters, onNotice, patienceMs = 250, lossless = false, clock = systemClock } = options;
+  const queuePaths = options.queuePaths ?? 10_000;
   const losses = new Map<LossCause, number>();
   let roomWaiter: AbortController | undefined;
   let stopping: Promise<Statistics> | undefined;
 
   const lanes = exporters.map((exporter): Lane =>
     createLane(exporter, {
-      queue: { paths: options.queuePaths ?? 10_000, calls: options.queueCalls ?? 200_000 },
+      queue: { paths: queuePaths, calls: options.queueCalls ?? 200_000 },
       batchPaths: options.batchPaths ?? 512,
       batchDelayMs: options.batchDelayMs ?? 200,
       deadlineMs: options.deadlineMs,
@@ -173,6 +176,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       return mustWait() ? waitForRoom() : undefined;
     },
     losses: allLosses,
+    queues: () =>
+      lanes.map((lane, index) => ({
+        exporter: exporters[index]?.name ?? '',
+        paths: lane.queued(),
+        capacity: queuePaths,
+      })),
     shutdown: (deadlineMs, statistics) => (stopping ??= stop(deadlineMs, statistics)),
   };
 }

@@ -26,9 +26,9 @@ test('each option of pwru is either ours or refused by name', () => {
 });
 
 test('what is missing is said together with the reason', () => {
-  assert.throws(() => parseTraceOptions({}, ['--output-stack', '--nonsense']), {
+  assert.throws(() => parseTraceOptions({}, ['--kernel-btf', '--nonsense']), {
     code: 'SKBSPAN_USAGE',
-    message: /unknown option --output-stack \(pwru has it; .*\)\n {2}unknown option --nonsense$/,
+    message: /unknown option --kernel-btf \(pwru has it; .*\)\n {2}unknown option --nonsense$/,
   });
   assert.match(pwruHint('--kernel-btf=x'), /running kernel/);
 });

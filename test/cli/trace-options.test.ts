@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { parseDetailOptions } from '../../src/cli/detail-options.ts';
 import { parseFilterOptions } from '../../src/cli/filter-options.ts';
 import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.ts';
 import { SkbspanError } from '../../src/errors.ts';
@@ -9,6 +10,7 @@ const otlpDefaults = {
   clones: 'same_trace',
   detail: 'calls',
   maxSpans: 2000,
+  join: 'link',
 } as const;
 
 const defaults = {
@@ -18,9 +20,12 @@ const defaults = {
   modules: undefined,
   netns: undefined,
   filter: parseFilterOptions({}, [], []),
+  detail: parseDetailOptions({}, []),
+  outputFile: undefined,
   limitLines: undefined,
   otlp: undefined,
   intake: { keep: undefined, traceId: 'random' },
+  metrics: undefined,
   jsonFile: undefined,
   pcapng: undefined,
   kafka: undefined,
@@ -45,10 +50,21 @@ test('each option is read', () => {
     [{ filterFunc: 'ip_.*|tcp_v4_rcv' }, { functions: 'ip_.*|tcp_v4_rcv' }],
     [{ filterNetns: 'inode:4026531840' }, { netns: 'inode:4026531840' }],
     [{ outputLimitLines: '10' }, { limitLines: 10 }],
+    [
+      { metricsListen: ':9464' },
+      { metrics: { listen: { host: '0.0.0.0', port: 9464 }, push: false } },
+    ],
+    [{ metricsListen: '[::1]:1' }, { metrics: { listen: { host: '::1', port: 1 }, push: false } }],
     [{ traceId: 'content' }, { intake: { keep: undefined, traceId: 'content' } }],
     [{ otlp: true }, { otlp: { ...otlpDefaults, endpoint: undefined } }],
     [
-      { otlp: true, spanDetail: 'milestones', otlpClones: 'own_trace', otlpMaxSpans: '500' },
+      {
+        otlp: true,
+        spanDetail: 'milestones',
+        otlpClones: 'own_trace',
+        otlpMaxSpans: '500',
+        otlpJoin: 'child',
+      },
       {
         otlp: {
           endpoint: undefined,
@@ -56,6 +72,7 @@ test('each option is read', () => {
           clones: 'own_trace',
           detail: 'milestones',
           maxSpans: 500,
+          join: 'child',
         },
       },
     ],
@@ -78,6 +95,32 @@ test('each option is read', () => {
     [{ snaplen: '0' }, { snaplenBytes: 0 }],
     [{ snaplen: '65535' }, { snaplenBytes: 65_535 }],
     [{ color: false }, { color: false }],
+    [
+      { outputSkbMetadata: 'skb->len, skb->hash', outputStack: true },
+      {
+        detail: {
+          ...parseDetailOptions({}, []),
+          stack: true,
+          metadata: ['skb->len', 'skb->hash'],
+        },
+      },
+    ],
+    [
+      { filterNonSkbFuncs: 'fib_lookup' },
+      { detail: { ...parseDetailOptions({}, []), innerFunctions: ['fib_lookup'] } },
+    ],
+    [
+      { outputFile: 'x', outputFileMaxSize: '5', outputFileMaxAge: '2', outputFileCompress: true },
+      {
+        outputFile: {
+          path: 'x',
+          maxBytes: 5_000_000,
+          maxBackups: undefined,
+          maxAgeMs: 2 * 24 * 3600 * 1000,
+          compress: true,
+        },
+      },
+    ],
     [{ kprobeExits: true }, { exits: true }],
     [
       { kprobeExits: true, backend: 'kprobe' },
@@ -98,6 +141,9 @@ test('each mistake is refused and named', () => {
     [{ outputLimitLines: '1e3' }, /--output-limit-lines/],
     [{ keep: 'dropped,often' }, /--keep: 'often' is no rule/],
     [{ traceId: 'same' }, /--trace-id: want random or content/],
+    [{ otlpMetrics: true }, /--otlp-metrics needs --otlp/],
+    [{ metricsListen: '9464' }, /--metrics-listen: want an address/],
+    [{ metricsListen: ':94640' }, /--metrics-listen: want an address/],
     [{ spanDetail: 'packet' }, /--span-detail needs --otlp/],
     [{ otlp: true, spanDetail: 'all' }, /--span-detail: want calls, milestones, packet, not 'all'/],
     [{ otlp: true, otlpClones: 'none' }, /--otlp-clones: want same_trace or own_trace/],
@@ -118,6 +164,13 @@ test('each mistake is refused and named', () => {
     [{ ringMb: '2048' }, /--ring-mb/],
     [{ snaplen: '65536' }, /--snaplen/],
     [{ snaplen: '-1' }, /--snaplen/],
+    [{ outputSkbMetadata: 'skb->len,' }, /--output-skb-metadata: want one to 4 expressions/],
+    [{ outputSkbMetadata: '1,2,3,4,5' }, /--output-skb-metadata: want one to 4 expressions/],
+    [{ filterNonSkbFuncs: 'a b' }, /--filter-non-skb-funcs: want names/],
+    [{ outputFile: '' }, /--output-file: the value is empty/],
+    [{ outputFileMaxAge: '1' }, /--output-file-max-age needs --output-file/],
+    [{ outputFile: 'x', outputFileMaxSize: '0' }, /--output-file-max-size: want a number/],
+    [{ outputFile: 'x', pcapng: '-' }, /--output-file takes lines/],
     [{ kprobeExits: true, backend: 'tracepoint' }, /--kprobe-exits is for the backend kprobe/],
   ];
   for (const [flags, want] of table) {
@@ -147,7 +200,7 @@ test('all mistakes come in one message', () => {
 test('words are the pcap filter; after an unknown option nobody can say which', () => {
   assert.equal(parseTraceOptions({}, ['tcp', 'port', '80']).filter.packet, 'tcp port 80');
   const asked: (string | undefined)[] = [];
-  const check = ({ packet }: { packet: string | undefined }): void => {
+  const check = ({ filter: { packet } }: { filter: { packet: string | undefined } }): void => {
     asked.push(packet);
   };
   assert.throws(() => parseTraceOptions({}, ['--wrong', 'icmp'], { check }), {

@@ -17,9 +17,14 @@ export const differentialObject = new URL('../../build/differential.bpf.o', impo
   .pathname;
 
 /** Compiles differential.bpf.c to `output`. */
-export function compileDifferential(output: string): void {
+export const compileDifferential = (output: string): void => {
+  compileBpf(new URL('differential.bpf.c', import.meta.url), output);
+};
+
+/** Compiles a BPF program of the tests. */
+export function compileBpf(program: URL, output: string): void {
   const { include, target } = architectures[process.arch === 'arm64' ? 'arm64' : 'x64'];
-  const source = new URL('differential.bpf.c', import.meta.url).pathname;
+  const source = program.pathname;
   const flags = ['-g', '-O2', '-Wall', '-Werror', '-target', 'bpf', '-mcpu=v3'];
   const folders = ['-idirafter', `/usr/include/${include}`];
   execFileSync('clang', [

@@ -1,5 +1,5 @@
 // A real Jaeger v2 on loopback with its memory storage, and what it says of a trace.
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,12 @@ export const jaegerMissing = existsSync(binary)
 export interface Jaeger {
   /** Of its OTLP/gRPC receiver. */
   readonly endpoint: string;
+  /** Of its process; another one after `restart`. */
+  readonly pid: number;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again with the same ports and storage; resolves when it takes traces. */
+  restart(): Promise<void>;
   /** `/api/v3/traces/<id>`: OTLP in JSON, nanoseconds. */
   spans(traceId: string): Promise<SeenSpan[]>;
   /** `/api/traces/<id>`: what the UI draws, microseconds. */
@@ -47,9 +53,18 @@ export interface Owner {
 
 const readyMs = 30_000;
 
+export interface JaegerOptions {
+  /** Keeps traces in its folder over a restart, instead of in memory. */
+  readonly keeps?: boolean;
+  /** Of its OTLP/gRPC receiver, over the port of this machine. */
+  readonly grpc?: Readonly<Record<string, unknown>>;
+}
+
 const configuration = (
   [otlp = 0, http = 0, grpc = 0, health = 0]: readonly number[],
   kafka: readonly string[],
+  folder: string,
+  options: JaegerOptions,
 ): string =>
   JSON.stringify({
     service: {
@@ -69,10 +84,22 @@ const configuration = (
         http: { endpoint: `127.0.0.1:${http}` },
         grpc: { endpoint: `127.0.0.1:${grpc}` },
       },
-      jaeger_storage: { backends: { memory: { memory: { max_traces: 100_000 } } } },
+      jaeger_storage: {
+        backends: {
+          memory:
+            options.keeps === true
+              ? {
+                  badger: {
+                    ephemeral: false,
+                    directories: { keys: join(folder, 'keys'), values: join(folder, 'values') },
+                  },
+                }
+              : { memory: { max_traces: 100_000 } },
+        },
+      },
     },
     receivers: {
-      otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}` } } },
+      otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}`, ...options.grpc } } },
       ...(kafka.length === 0
         ? {}
         : {
@@ -87,37 +114,48 @@ const configuration = (
   });
 
 /** Starts Jaeger for the time of a test; resolves when it takes traces. `kafka`: brokers whose topic otlp_spans it reads too. */
-export async function startJaeger(t: Owner, kafka: readonly string[] = []): Promise<Jaeger> {
+export async function startJaeger(
+  t: Owner,
+  kafka: readonly string[] = [],
+  options: JaegerOptions = {},
+): Promise<Jaeger> {
   const ports = await freePorts(4);
   const [otlp = 0, http = 0, , health = 0] = ports;
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-jaeger-'));
   const file = join(folder, 'config.yaml');
   // JSON is YAML.
-  writeFileSync(file, configuration(ports, kafka));
+  writeFileSync(file, configuration(ports, kafka, folder, options));
   // Its own traces must not go to whatever listens on this machine.
   const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off' };
-  const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
-  const closed = once(child, 'close');
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  let running = { child: undefined as ChildProcess | undefined, closed: Promise.resolve() };
+
+  const kill = async (): Promise<void> => {
+    running.child?.kill('SIGKILL');
+    await running.closed;
+  };
   t.after(async () => {
-    child.kill('SIGKILL');
-    await closed;
+    await kill();
     rmSync(folder, { recursive: true });
   });
-
-  const giveUpAt = Date.now() + readyMs;
   const isReady = (): Promise<boolean> =>
     fetch(`http://127.0.0.1:${health}/status`).then(
       ({ ok }) => ok,
       () => false,
     );
-  while (!(await isReady())) {
-    if (child.exitCode !== null || Date.now() > giveUpAt)
-      throw new Error(`Jaeger did not start:\n${output}`);
-    await sleep(50);
-  }
+  const start = async (): Promise<void> => {
+    const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    running = { child, closed: once(child, 'close').then(() => undefined) };
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const giveUpAt = Date.now() + readyMs;
+    while (!(await isReady())) {
+      if (child.exitCode !== null || Date.now() > giveUpAt)
+        throw new Error(`Jaeger did not start:\n${output}`);
+      await sleep(50);
+    }
+  };
+  await start();
 
   const get = async <Answer>(path: string): Promise<Answer> => {
     const response = await fetch(`http://127.0.0.1:${http}${path}`);
@@ -126,6 +164,11 @@ export async function startJaeger(t: Owner, kafka: readonly string[] = []): Prom
   };
   return {
     endpoint: `http://127.0.0.1:${otlp}`,
+    get pid() {
+      return running.child?.pid ?? 0;
+    },
+    kill,
+    restart: start,
     async spans(traceId) {
       const { result } = await get<{ result: TracesData }>(`/api/v3/traces/${traceId}`);
       return seenFromOtlp(result);

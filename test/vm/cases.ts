@@ -2,17 +2,19 @@ import type { KernelName } from '../../scripts/vm/kernels.ts';
 import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
 import { copy } from './scenarios/copy.ts';
+import { details } from './scenarios/details.ts';
 import { drop } from './scenarios/drop.ts';
 import { filter, verifier } from './scenarios/filter.ts';
 import { flood } from './scenarios/flood.ts';
 import { fragments, routed } from './scenarios/fragments.ts';
-import { interrupted, killed } from './scenarios/leftovers.ts';
+import { interrupted, killed, second } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
 import { bridgedOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
 import { merges, segments } from './scenarios/segments.ts';
 import { tcp } from './scenarios/tcp.ts';
+import { tunnel } from './scenarios/tunnel.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
 export interface Case {
@@ -49,8 +51,8 @@ const withBackend = (
   }));
 
 const newer = [
-  ...withBackend('kprobe-session', [...all, ...lives, filter]),
-  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle]),
+  ...withBackend('kprobe-session', [...all, ...lives, filter, tunnel, details, second]),
+  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
 ];
 
@@ -58,7 +60,7 @@ const newer = [
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', [...all, ...lives], FEW_FUNCTIONS),
-    ...withBackend('kprobe', [filter], FEW_FUNCTIONS),
+    ...withBackend('kprobe', [filter, tunnel, details, second], FEW_FUNCTIONS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,

@@ -31,6 +31,7 @@ function pathOf(words: string): SeenPath {
     return {
       ...{ func, kind: 'function', seq: index, offset_ns: index, duration_ns: 1, timing: 'exit' },
       ...{ depth: 0, cpu: 0, len: 84, device: { netns: 1, name: '' } },
+      detail: null,
       parent: parent === undefined ? null : { life: 0, call: Number(parent) },
     };
   });

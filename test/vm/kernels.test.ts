@@ -7,8 +7,9 @@ import { gunzipSync } from 'node:zlib';
 import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
 import { buildPublished } from '../../scripts/vm/published.ts';
-import { compileDifferential, differentialObject } from '../filter/differential.ts';
+import { compileBpf, compileDifferential, differentialObject } from '../filter/differential.ts';
 import { casesOf, folderOf, type Case } from './cases.ts';
+import { mapUserObject } from './scenarios/details.ts';
 import { parseLines, type Evidence } from './scenario.ts';
 
 const MEMORY_MB = 2048;
@@ -99,6 +100,7 @@ function evidenceOf(one: Case, machine: MachineResult, note: (line: string) => v
 
 // The guests have no compiler.
 compileDifferential(differentialObject);
+compileBpf(new URL('map-user.bpf.c', import.meta.url), mapUserObject);
 const slots = Math.min(availableParallelism(), Math.floor(freemem() / 2 ** 20 / (MEMORY_MB * 1.5)));
 assert.ok(slots > 0, `a machine needs ${MEMORY_MB * 1.5} MB of free memory`);
 const oneOf = limited(slots);

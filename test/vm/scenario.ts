@@ -89,6 +89,20 @@ export interface SeenCall {
   readonly cpu: number;
   readonly len: number;
   readonly device: { readonly netns: number; readonly name: string };
+  readonly detail: SeenDetail | null;
+}
+
+export interface SeenDetail {
+  readonly caller: { readonly func: string } | null;
+  readonly stack: readonly { readonly func: string }[] | null;
+  readonly tunnel: SeenFlow | null;
+  readonly metadata: readonly { readonly value: string | null }[] | null;
+  readonly skb: { readonly len?: number } | null;
+  readonly map: {
+    readonly name: string;
+    readonly key: string;
+    readonly value: string | null;
+  } | null;
 }
 
 export interface SeenSummary {

@@ -5,7 +5,6 @@
  */
 import type {
   Call,
-  CodeLocation,
   Life,
   LifeEnd,
   PacketPath,
@@ -21,7 +20,16 @@ import {
   socketFields,
   waitFields,
 } from './story-records.ts';
-import { deviceFields, flowFields, hex, taskFields, type Fields, type Json } from './values.ts';
+import { detailFields } from './detail-record.ts';
+import {
+  deviceFields,
+  flowFields,
+  hex,
+  locationFields,
+  taskFields,
+  type Fields,
+  type Json,
+} from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
@@ -51,6 +59,7 @@ const callFields = (call: Call): Fields => ({
   protocol: call.protocol,
   return_value: call.returnValue === undefined ? null : hex(call.returnValue),
   packet: call.packet,
+  detail: call.detail === undefined ? null : detailFields(call.detail),
 });
 
 const sightFields = (sight: PacketSight): Fields => ({
@@ -74,16 +83,6 @@ const sightFields = (sight: PacketSight): Fields => ({
   packet_type: sight.packetType,
   socket: hex(sight.socket),
 });
-
-const locationFields = (location: CodeLocation | undefined): Json =>
-  location === undefined
-    ? null
-    : {
-        address: hex(location.address),
-        func: location.func,
-        offset: location.offset,
-        module: location.module ?? null,
-      };
 
 const endFields = (end: LifeEnd | undefined): Json =>
   end === undefined

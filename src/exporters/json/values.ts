@@ -1,5 +1,5 @@
 /** What several of the JSON records have in common (records.ts). */
-import type { Device, Flow, Task } from '../../event/packet-path.ts';
+import type { CodeLocation, Device, Flow, Task } from '../../event/packet-path.ts';
 
 export type Json =
   string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -38,3 +38,13 @@ export const taskFields = (task: Task): Fields => ({
   container_id: task.containerId,
   pod_uid: task.podUid,
 });
+
+export const locationFields = (location: CodeLocation | undefined): Json =>
+  location === undefined
+    ? null
+    : {
+        address: hex(location.address),
+        func: location.func,
+        offset: location.offset,
+        module: location.module ?? null,
+      };

@@ -1,6 +1,8 @@
 import {
   ATTR_CODE_FUNCTION_NAME,
+  ATTR_CONTAINER_ID,
   ATTR_ERROR_TYPE,
+  ATTR_K8S_POD_UID,
   ATTR_NETWORK_TRANSPORT,
   ATTR_NETWORK_TYPE,
   ATTR_SERVICE_NAME,
@@ -21,10 +23,12 @@ import {
 /** Names of the semantic conventions. Those of the resource that OpenTelemetry's detectors find are in `detected`. */
 export const std = {
   codeFunctionName: ATTR_CODE_FUNCTION_NAME,
+  containerId: ATTR_CONTAINER_ID,
   cpuLogicalNumber: ATTR_CPU_LOGICAL_NUMBER,
   destinationAddress: ATTR_DESTINATION_ADDRESS,
   destinationPort: ATTR_DESTINATION_PORT,
   errorType: ATTR_ERROR_TYPE,
+  k8sPodUid: ATTR_K8S_POD_UID,
   networkInterfaceName: ATTR_NETWORK_INTERFACE_NAME,
   networkIoDirection: ATTR_NETWORK_IO_DIRECTION,
   networkTransport: ATTR_NETWORK_TRANSPORT,
@@ -46,6 +50,9 @@ export const detected = ['host.name', 'host.id', 'host.arch', 'os.type', 'os.ver
  */
 export const own = {
   calls: 'skbspan.calls',
+  change: 'skbspan.change',
+  conntrackInfo: 'skbspan.conntrack.info',
+  conntrackStatus: 'skbspan.conntrack.status',
   caller: 'skbspan.caller',
   cgroup: 'skbspan.cgroup',
   depth: 'skbspan.depth',
@@ -56,6 +63,7 @@ export const own = {
   dropOffset: 'skbspan.drop.offset',
   dropReason: 'skbspan.drop.reason',
   dropReasonCode: 'skbspan.drop.reason_code',
+  dropRule: 'skbspan.drop.rule',
   durationNs: 'skbspan.duration_ns',
   endHow: 'skbspan.end.how',
   endFunction: 'skbspan.end.function',
@@ -65,6 +73,7 @@ export const own = {
   gsoSize: 'skbspan.gso.size',
   ifindex: 'skbspan.ifindex',
   incomplete: 'skbspan.incomplete',
+  linkSource: 'skbspan.link.source',
   leftOut: 'skbspan.left_out',
   len: 'skbspan.len',
   life: 'skbspan.life',
@@ -72,13 +81,19 @@ export const own = {
   losses: 'skbspan.losses',
   mark: 'skbspan.mark',
   module: 'skbspan.module',
+  interfaceKind: 'skbspan.interface.kind',
   mtu: 'skbspan.mtu',
   netnsInode: 'skbspan.netns.inode',
   netnsName: 'skbspan.netns.name',
   operation: 'skbspan.operation',
+  outcome: 'skbspan.outcome',
+  outcomeBy: 'skbspan.outcome.by',
   returnValue: 'skbspan.return_value',
   seq: 'skbspan.seq',
   skb: 'skbspan.skb',
+  socketInode: 'skbspan.socket.inode',
+  socketState: 'skbspan.socket.state',
+  socketUid: 'skbspan.socket.uid',
   spanDetail: 'skbspan.span_detail',
   startOffsetNs: 'skbspan.start_offset_ns',
   tcpFlags: 'skbspan.tcp.flags',
@@ -86,5 +101,14 @@ export const own = {
   timeScale: 'skbspan.time_scale',
   timing: 'skbspan.timing',
   tracepoint: 'skbspan.tracepoint',
+  tunnelId: 'skbspan.tunnel.id',
+  tunnelKind: 'skbspan.tunnel.kind',
   vlan: 'skbspan.vlan.id',
+  waitPlace: 'skbspan.wait.place',
+} as const;
+
+/** Attributes of metrics only; docs/metrics.md. */
+export const ofMetrics = {
+  exporter: 'skbspan.exporter',
+  lossCause: 'skbspan.loss.cause',
 } as const;

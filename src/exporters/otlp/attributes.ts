@@ -2,6 +2,7 @@ import type { Attributes } from '@opentelemetry/api';
 import type {
   Call,
   Device,
+  FilterRule,
   Flow,
   Life,
   LifeEnd,
@@ -31,9 +32,10 @@ export function setFlow(to: Attributes, flow: Flow): void {
   if (flow.detail !== '') to[own.detail] = flow.detail;
 }
 
-function setDevice(to: Attributes, device: Device): void {
+export function setDevice(to: Attributes, device: Device): void {
   if (device.name !== '') to[std.networkInterfaceName] = device.name;
   if (device.ifindex !== 0) to[own.ifindex] = device.ifindex;
+  if (device.kind !== '') to[own.interfaceKind] = device.kind;
   if (device.mtu !== 0) to[own.mtu] = device.mtu;
 }
 
@@ -46,6 +48,15 @@ function setTask(to: Attributes, task: Task): void {
     if (task.tid !== 0 && task.tid === task.tgid) to[std.processExecutableName] = task.comm;
   }
   if (task.cgroup !== 0n) to[own.cgroup] = String(task.cgroup);
+  setContainer(to, task);
+}
+
+function setContainer(
+  to: Attributes,
+  { containerId, podUid }: Pick<Task, 'containerId' | 'podUid'>,
+): void {
+  if (containerId !== '') to[std.containerId] = containerId;
+  if (podUid !== '') to[std.k8sPodUid] = podUid;
 }
 
 /** Where and when a span is in its path, in true nanoseconds whatever the time scale. */
@@ -58,6 +69,8 @@ export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: num
 export function setPath(to: Attributes, path: PacketPath): void {
   if (path.direction !== 'unknown') to[std.networkIoDirection] = path.direction;
   to[own.ending] = path.ending;
+  to[own.outcome] = path.outcome.kind;
+  if (path.outcome.by !== '') to[own.outcomeBy] = path.outcome.by;
   to[own.lives] = path.lives.length;
   to[own.calls] = path.lives.reduce((sum, life) => sum + life.calls.length, 0);
   if (path.losses.length > 0) {
@@ -99,8 +112,24 @@ export function setLife(to: Attributes, life: Life): void {
       to[own.gsoSegments] = sight.gso.segments;
     }
   }
+  setSocket(to, life);
+  const tracked = life.conntracks.at(-1);
+  if (tracked !== undefined) {
+    to[own.conntrackInfo] = tracked.info;
+    if (tracked.status.length > 0) to[own.conntrackStatus] = [...tracked.status];
+  }
   to[own.endHow] = life.end?.how ?? 'alive';
   if (life.end !== undefined) setEnd(to, life.end);
+}
+
+/** The socket that it was given to last; before that, the one that it came from. */
+function setSocket(to: Attributes, { sockets }: Life): void {
+  const socket = sockets.at(-1);
+  if (socket === undefined) return;
+  if (socket.inode !== 0) to[own.socketInode] = socket.inode;
+  if (socket.uid !== undefined) to[own.socketUid] = socket.uid;
+  if (socket.state !== '') to[own.socketState] = socket.state;
+  setContainer(to, socket);
 }
 
 function setEnd(to: Attributes, end: LifeEnd): void {
@@ -113,6 +142,7 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[std.errorType] = reason;
   to[own.dropReason] = reason;
   if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
+  if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
   if (location === undefined) return;
   to[own.dropAddress] = hex(location.address);
   if (location.func === '') return;
@@ -120,6 +150,10 @@ function setEnd(to: Attributes, end: LifeEnd): void {
   to[own.dropOffset] = location.offset;
   if (location.module !== undefined) to[own.dropModule] = location.module;
 }
+
+/** As one finds it by `nft -a list ruleset`. */
+const ruleInWords = ({ family, table, chain, handle }: FilterRule): string =>
+  `${family} ${table} ${chain} ${handle === 0 ? 'policy' : `handle ${handle}`}`;
 
 /** One sentence for a span's status: `dropped: NETFILTER_DROP in nf_hook_slow+0x5a`. */
 export function dropInWords(end: LifeEnd): string {
@@ -130,7 +164,8 @@ export function dropInWords(end: LifeEnd): string {
       : location.func === ''
         ? ` at ${hex(location.address)}`
         : ` in ${location.func}+0x${location.offset.toString(16)}`;
-  return `dropped: ${end.reason ?? 'unknown'}${where}`;
+  const rule = end.rule === undefined ? '' : ` by ${ruleInWords(end.rule)}`;
+  return `dropped: ${end.reason ?? 'unknown'}${where}${rule}`;
 }
 
 /** A call: the function, where it ran, what the skb looked like there. */

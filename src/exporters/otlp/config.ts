@@ -22,7 +22,15 @@ export interface TlsFiles {
   readonly certificate: Buffer | undefined;
 }
 
+/** What of the options says where to. */
+type Endpoint = Pick<OtlpOptions, 'endpoint' | 'headers'> & Partial<OtlpOptions>;
 type Environment = Readonly<Record<string, string | undefined>>;
+/** Each has variables of its own, which win over those for all. */
+export type Signal = 'TRACES' | 'METRICS';
+interface Source {
+  readonly env: Environment;
+  readonly signal: Signal;
+}
 type Setting =
   | 'ENDPOINT'
   | 'HEADERS'
@@ -36,9 +44,12 @@ type Setting =
 const defaultEndpoint = 'http://localhost:4317';
 const defaultTimeoutMs = 10_000;
 
-/** The variable that decides a setting: the one for traces over the general one, blank ones do not count. */
-function lookUp(env: Environment, setting: Setting): { name: string; value: string } | undefined {
-  for (const name of [`OTEL_EXPORTER_OTLP_TRACES_${setting}`, `OTEL_EXPORTER_OTLP_${setting}`]) {
+/** The variable that decides a setting: the signal's own over the general one, blank ones do not count. */
+function lookUp(
+  { env, signal }: Source,
+  setting: Setting,
+): { name: string; value: string } | undefined {
+  for (const name of [`OTEL_EXPORTER_OTLP_${signal}_${setting}`, `OTEL_EXPORTER_OTLP_${setting}`]) {
     const value = env[name]?.trim();
     if (value !== undefined && value !== '') return { name, value };
   }
@@ -49,17 +60,22 @@ function lookUp(env: Environment, setting: Setting): { name: string; value: stri
  * Options over environment over defaults, as the OTLP exporter specification has it. Throws UsageError on an endpoint that is
  * none, on values out of range and on TLS files that cannot be read.
  */
-export function resolveOtlpConfig(options: OtlpOptions, env: Environment): OtlpConfig {
-  const endpoint = options.endpoint ?? lookUp(env, 'ENDPOINT')?.value ?? defaultEndpoint;
-  const insecure = lookUp(env, 'INSECURE')?.value.toLowerCase() === 'true';
+export function resolveOtlpConfig(
+  options: Endpoint,
+  env: Environment,
+  signal: Signal = 'TRACES',
+): OtlpConfig {
+  const source = { env, signal };
+  const endpoint = options.endpoint ?? lookUp(source, 'ENDPOINT')?.value ?? defaultEndpoint;
+  const insecure = lookUp(source, 'INSECURE')?.value.toLowerCase() === 'true';
   const { target, secure } = parseEndpoint(endpoint, insecure);
   return {
     endpoint,
     target,
-    tls: secure ? readTls(env) : undefined,
-    headers: { ...readHeaders(env), ...options.headers },
-    timeoutMs: readTimeout(env),
-    compression: readCompression(env),
+    tls: secure ? readTls(source) : undefined,
+    headers: { ...readHeaders(source), ...options.headers },
+    timeoutMs: readTimeout(source),
+    compression: readCompression(source),
   };
 }
 
@@ -94,32 +110,32 @@ function parseEndpoint(endpoint: string, insecure: boolean): { target: string; s
   return { target: `${url.hostname}:${port}`, secure };
 }
 
-function readTimeout(env: Environment): number {
-  const found = lookUp(env, 'TIMEOUT');
+function readTimeout(source: Source): number {
+  const found = lookUp(source, 'TIMEOUT');
   if (found === undefined) return defaultTimeoutMs;
   const timeoutMs = Number(found.value);
   if (Number.isFinite(timeoutMs) && timeoutMs > 0) return timeoutMs;
   throw new UsageError(`${found.name}: '${found.value}' is no number of milliseconds above 0.`);
 }
 
-function readCompression(env: Environment): 'none' | 'gzip' {
-  const found = lookUp(env, 'COMPRESSION');
+function readCompression(source: Source): 'none' | 'gzip' {
+  const found = lookUp(source, 'COMPRESSION');
   if (found === undefined || found.value === 'none') return 'none';
   if (found.value === 'gzip') return 'gzip';
   throw new UsageError(`${found.name}: '${found.value}' is neither 'gzip' nor 'none'.`);
 }
 
-function readHeaders(env: Environment): Record<string, string> {
-  // Unlike the other settings, headers for traces add to the general ones.
+function readHeaders({ env, signal }: Source): Record<string, string> {
+  // Unlike the other settings, headers of a signal add to the general ones.
   return {
     ...parseKeyPairsIntoRecord(env['OTEL_EXPORTER_OTLP_HEADERS']),
-    ...parseKeyPairsIntoRecord(env['OTEL_EXPORTER_OTLP_TRACES_HEADERS']),
+    ...parseKeyPairsIntoRecord(env[`OTEL_EXPORTER_OTLP_${signal}_HEADERS`]),
   };
 }
 
-function readTls(env: Environment): TlsFiles {
+function readTls(source: Source): TlsFiles {
   const read = (setting: Setting): Buffer | undefined => {
-    const found = lookUp(env, setting);
+    const found = lookUp(source, setting);
     if (found === undefined) return undefined;
     try {
       return readFileSync(found.value);

@@ -49,14 +49,14 @@ export async function openDelivery(options: OtlpOptions): Promise<Delivery> {
     throw error;
   }
 
-  const { clones, detail, maxSpans, version } = options;
+  const { clones, detail, maxSpans, join, version } = options;
   const scope = version === undefined ? { name: 'skbspan' } : { name: 'skbspan', version };
   const limits = {
     maxBytes: options.maxRequestBytes ?? MAX_REQUEST_BYTES,
     maxSpans: MAX_REQUEST_SPANS,
   };
   const toSpans = (path: PacketPath): readonly SpanParts[] =>
-    describeSpans(path, { clones, timeScale, detail, maxSpans });
+    describeSpans(path, { clones, timeScale, detail, maxSpans, join });
   const encode = createEncoder({ timeScale, resources, scope });
   const batches = new WeakMap<readonly PacketPath[], Batch>();
 

@@ -11,7 +11,11 @@ export function inWords({ code, details }: ServiceError): string {
  * What is wrong with an endpoint that answered an empty request like this; undefined if a trace service answered, even one that
  * has no time now.
  */
-export function explainProbe(error: ServiceError, endpoint: string): SkbspanError | undefined {
+export function explainProbe(
+  error: ServiceError,
+  endpoint: string,
+  service: 'traces' | 'metrics' = 'traces',
+): SkbspanError | undefined {
   const problem = (what: string, advice: string): SkbspanError =>
     new SkbspanError('SKBSPAN_EXPORT', `OTLP endpoint ${endpoint}: ${what}`, {
       advice,
@@ -27,7 +31,12 @@ export function explainProbe(error: ServiceError, endpoint: string): SkbspanErro
       'Give the credentials in OTEL_EXPORTER_OTLP_HEADERS, as name=value.',
     );
   if (code === status.UNIMPLEMENTED)
-    return problem(`there is no OTLP trace service (${details}).`, grpcPort);
+    return service === 'traces'
+      ? problem(`there is no OTLP trace service (${details}).`, grpcPort)
+      : problem(
+          `it takes no metrics (${details}).`,
+          'Jaeger takes traces only; send metrics to an OpenTelemetry Collector, or let Prometheus ask: --metrics-listen.',
+        );
   if (code === status.DEADLINE_EXCEEDED)
     return problem('no answer.', 'Is the address right, and does a firewall drop the packets?');
   // Anything that the server itself says comes with headers.

@@ -11,6 +11,7 @@ export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
   const { path, lives: plans, epoch } = of;
   const { timeScale, detail = 'calls' } = of.options;
   const { life, index, flow, offsetNs, endOffsetNs, startsTrace } = plan;
+  const isChild = index === 0 && of.options.join === 'child';
   const attributes: Attributes = {};
   if (flow !== undefined) setFlow(attributes, flow);
   if (startsTrace) {
@@ -26,14 +27,14 @@ export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
   return {
     name: index === 0 ? rootName(path) : (life.parent?.operation ?? 'life'),
     context: plan.context,
-    parent: startsTrace ? undefined : plans[0]?.context,
+    parent: startsTrace ? (isChild ? of.application : undefined) : plans[0]?.context,
     epoch,
     offsetNs,
     endOffsetNs,
     attributes,
     device: plan.device,
     error: errorOf(plan, plans),
-    links: linksOf(of, life),
+    links: index === 0 ? applicationLinks(of) : linksOf(of, life),
     events: headerChanges(life),
   };
 }
@@ -51,6 +52,13 @@ function errorOf({ life, index }: LifePlan, plans: readonly LifePlan[]): string 
       if (!startsTrace && other.end?.how === 'dropped')
         return `${other.parent?.operation ?? 'life'} ${dropInWords(other.end)}`;
   return undefined;
+}
+
+/** To the application's span; a child has it as its parent. */
+function applicationLinks({ application, options }: PathPlan): SpanLink[] {
+  if (application === undefined || options.join === 'child') return [];
+  const { source, ...context } = application;
+  return [{ context, attributes: { [own.linkSource]: source } }];
 }
 
 /**
@@ -82,12 +90,15 @@ function linkTo({ lives, selection }: PathPlan, parent: Life['parent']): SpanLin
   return [{ context, attributes: { [own.operation]: parent.operation } }];
 }
 
-/** Headers that were rewritten on the way (NAT, encapsulation). */
+/** Headers that were rewritten on the way (NAT), put around the packet or taken off. */
 function headerChanges(life: Life): NonNullable<SpanParts['events']> {
-  return life.packets.slice(1).flatMap(({ flow, offsetNs }) => {
-    if (flow === undefined) return [];
-    const attributes: Attributes = {};
-    setFlow(attributes, flow);
-    return [{ name: 'headers changed', offsetNs, attributes }];
+  return life.changes.map(({ kind, after, tunnel, offsetNs }) => {
+    const attributes: Attributes = { [own.change]: kind };
+    setFlow(attributes, after);
+    if (tunnel !== undefined) {
+      attributes[own.tunnelKind] = tunnel.kind;
+      if (tunnel.id !== undefined) attributes[own.tunnelId] = tunnel.id;
+    }
+    return { name: 'headers changed', offsetNs, attributes };
   });
 }

@@ -1,4 +1,5 @@
 import type { SpanDetail } from './select-calls.ts';
+import type { SpanOptions } from './spans.ts';
 
 /** What the user may say about OTLP output; everything left out comes from `OTEL_*` variables, then from defaults. */
 export interface OtlpOptions {
@@ -14,6 +15,8 @@ export interface OtlpOptions {
   readonly detail?: SpanDetail;
   /** Spans of one trace; the rest is left out, and a span says how many. Default: no bound. */
   readonly maxSpans?: number;
+  /** How a packet that carries an application's trace context is joined to it; default: by a link. */
+  readonly join?: NonNullable<SpanOptions['join']>;
   /** One service name for all spans instead of one per network namespace. */
   readonly serviceName?: string;
   /** skbspan's version, for the instrumentation scope. */

@@ -23,6 +23,8 @@ const KEPT_NAMESPACES = 4096;
  */
 export async function createResources(options: {
   readonly serviceName: string | undefined;
+  /** Where no namespace tells one; default: unknown. */
+  readonly fallbackName?: string;
   readonly timeScale: number;
 }): Promise<Resources> {
   const detected = detectResources({
@@ -45,7 +47,7 @@ export async function createResources(options: {
       if (known.size >= KEPT_NAMESPACES) known.clear();
       resource = resourceFromAttributes({
         ...base,
-        [std.serviceName]: fixedName ?? (name === '' ? 'unknown' : name),
+        [std.serviceName]: fixedName ?? (name === '' ? (options.fallbackName ?? 'unknown') : name),
         ...(netns === 0 ? {} : { [own.netnsInode]: netns }),
         ...(name === '' ? {} : { [own.netnsName]: name }),
       });

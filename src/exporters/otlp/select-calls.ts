@@ -4,7 +4,7 @@
  * `detail` says how much of a path is wanted at all. `maxSpans` bounds what one trace may have: Jaeger's UI becomes slow at some
  * thousand spans, and Tempo refuses traces of more than 5 MB, so a flood's path of a hundred thousand calls would be seen by
  * nobody. What is kept then: the packet itself, lives that were dropped, the other lives, calls that made a life or dropped one,
- * and of the other calls those with the fewest calls around them, since they hold the most of the time; earlier ones first.
+ * waits, and of the other calls those with the fewest calls around them, since they hold the most of the time; earlier ones first.
  */
 import type { Life } from '../../event/packet-path.ts';
 import type { LifePlan } from './life-plan.ts';
@@ -19,6 +19,8 @@ export interface Selection {
   readonly lives: readonly boolean[];
   /** By index of life and call. */
   readonly calls: readonly (readonly boolean[])[];
+  /** By index of life and wait. */
+  readonly waits: readonly (readonly boolean[])[];
   /** What `maxSpans` kept out; one for each trace that is too large. */
   readonly leftOut: readonly LeftOut[];
 }
@@ -37,12 +39,6 @@ interface Trace {
   readonly plans: LifePlan[];
 }
 
-interface Candidate {
-  readonly plan: LifePlan;
-  readonly call: number;
-  readonly rank: number;
-}
-
 export function selectSpans(
   plans: readonly LifePlan[],
   detail: SpanDetail,
@@ -56,13 +52,14 @@ export function selectSpans(
         (detail === 'milestones' && (isMilestone(kind, func) || marked.has(keyOf(index, call)))),
     ),
   );
+  const waits = plans.map(({ life }) => life.waits.map(() => detail !== 'packet'));
   const lives = plans.map(() => true);
   const leftOut: LeftOut[] = [];
   for (const trace of tracesOf(plans)) {
-    const left = cutToSize(trace, { lives, calls, marked }, maxSpans);
+    const left = cutToSize(trace, { lives, calls, waits, marked }, maxSpans);
     if (left !== undefined) leftOut.push(left);
   }
-  return { lives, calls, leftOut };
+  return { lives, calls, waits, leftOut };
 }
 
 const keyOf = (life: number, call: number): string => `${life} ${call}`;
@@ -97,44 +94,58 @@ function tracesOf(plans: readonly LifePlan[]): Iterable<Trace> {
 interface Marks {
   readonly lives: boolean[];
   readonly calls: boolean[][];
+  readonly waits: boolean[][];
   readonly marked: ReadonlySet<string>;
 }
 
+/** What is cut to size: a call or a wait of a life that stays. */
+interface Candidate {
+  readonly from: boolean[];
+  readonly at: number;
+  /** The smaller the sooner. */
+  readonly rank: number;
+  readonly offsetNs: number;
+  readonly endOffsetNs: number;
+}
+
+const RANK_MARKED = -2;
+const RANK_WAIT = -1;
+
+function candidatesOf(plan: LifePlan, { calls, waits, marked }: Marks): Candidate[] {
+  const { life, index, callEnds } = plan;
+  const wantedCalls = calls[index] ?? [];
+  const wantedWaits = waits[index] ?? [];
+  return [
+    ...life.calls.flatMap(({ offsetNs, depth }, at): Candidate[] => {
+      if (wantedCalls[at] !== true) return [];
+      const rank = marked.has(keyOf(index, at)) ? RANK_MARKED : depth;
+      const endOffsetNs = callEnds[at] ?? offsetNs;
+      return [{ from: wantedCalls, at, rank, offsetNs, endOffsetNs }];
+    }),
+    ...life.waits.flatMap(({ offsetNs, durationNs }, at): Candidate[] =>
+      wantedWaits[at] === true
+        ? [{ from: wantedWaits, at, rank: RANK_WAIT, offsetNs, endOffsetNs: offsetNs + durationNs }]
+        : [],
+    ),
+  ];
+}
+
 /** Unmarks what is too much; undefined: nothing was. */
-function cutToSize(
-  { root, plans }: Trace,
-  { lives, calls, marked }: Marks,
-  maxSpans: number,
-): LeftOut | undefined {
-  const wanted = plans.reduce(
-    (sum, { index }) => sum + 1 + (calls[index] ?? []).filter(Boolean).length,
-    0,
-  );
+function cutToSize({ root, plans }: Trace, marks: Marks, maxSpans: number): LeftOut | undefined {
+  const inner = new Map(plans.map((plan) => [plan, candidatesOf(plan, marks)]));
+  const wanted = [...inner.values()].reduce((sum, candidates) => sum + 1 + candidates.length, 0);
   if (wanted <= maxSpans) return undefined;
 
   // One is for the span that says so.
   const room = Math.max(1, maxSpans - 1);
-  const keptLives = new Set(
+  const rankOf = (plan: LifePlan): number =>
+    plan === root ? 0 : plan.life.end?.how === 'dropped' ? 1 : 2;
+  const keptLives = new Set([...plans].sort((a, b) => rankOf(a) - rankOf(b)).slice(0, room));
+  const kept = new Set(
     plans
-      .map((plan) => ({ plan, rank: plan === root ? 0 : plan.life.end?.how === 'dropped' ? 1 : 2 }))
+      .flatMap((plan) => (keptLives.has(plan) ? (inner.get(plan) ?? []) : []))
       .sort((a, b) => a.rank - b.rank)
-      .slice(0, room)
-      .map(({ plan }) => plan),
-  );
-  const keptCalls = new Set(
-    plans
-      .flatMap((plan): Candidate[] =>
-        keptLives.has(plan)
-          ? plan.life.calls.flatMap((call, at) =>
-              calls[plan.index]?.[at] === true
-                ? { plan, call: at, rank: marked.has(keyOf(plan.index, at)) ? -1 : call.depth }
-                : [],
-            )
-          : [],
-      )
-      .sort((a, b) => a.rank - b.rank)
-      .slice(0, room - keptLives.size)
-      .map(({ plan, call }) => keyOf(plan.index, call)),
+      .slice(0, room - keptLives.size),
   );
 
   const left = { spans: 0, from: Infinity, to: 0 };
@@ -143,16 +154,15 @@ function cutToSize(
     left.from = Math.min(left.from, offsetNs);
     left.to = Math.max(left.to, endOffsetNs);
   };
-  for (const plan of plans) {
+  for (const [plan, candidates] of inner) {
     if (!keptLives.has(plan)) {
-      lives[plan.index] = false;
+      marks.lives[plan.index] = false;
       leave(plan.offsetNs, plan.endOffsetNs);
     }
-    const wantedCalls = calls[plan.index] ?? [];
-    for (const [at, call] of plan.life.calls.entries()) {
-      if (wantedCalls[at] !== true || keptCalls.has(keyOf(plan.index, at))) continue;
-      wantedCalls[at] = false;
-      leave(call.offsetNs, plan.callEnds[at] ?? call.offsetNs);
+    for (const candidate of candidates) {
+      if (kept.has(candidate)) continue;
+      candidate.from[candidate.at] = false;
+      leave(candidate.offsetNs, candidate.endOffsetNs);
     }
   }
   return { plan: root, spans: left.spans, offsetNs: left.from, endOffsetNs: left.to };

@@ -4,6 +4,8 @@ import type { Epoch } from './span-parts.ts';
 export const LIFE_ITSELF = 0xffff_ffff;
 /** And for what a trace has no room for. */
 export const LEFT_OUT = 0xffff_fffc;
+/** And, counting down, for the waits of a life. */
+export const WAITS = 0xfff0_0000;
 
 /** Any constants. */
 const SEQ = 0x2545_f491;

@@ -12,6 +12,7 @@
  */
 import type { Attributes } from '@opentelemetry/api';
 import type { PacketPath } from '../../event/packet-path.ts';
+import { findApplicationContext, type ApplicationContext } from './application-context.ts';
 import { own } from './attribute-names.ts';
 import { setTimes } from './attributes.ts';
 import { describeCalls } from './call-spans.ts';
@@ -19,6 +20,7 @@ import { planLives, type LifePlan } from './life-plan.ts';
 import { describeLife } from './life-span.ts';
 import { selectSpans, type LeftOut, type Selection, type SpanDetail } from './select-calls.ts';
 import { LEFT_OUT } from './span-ids.ts';
+import { describeWaits } from './wait-spans.ts';
 import { toEpoch, type Epoch, type SpanParts } from './span-parts.ts';
 
 export interface SpanOptions {
@@ -29,6 +31,11 @@ export interface SpanOptions {
   readonly detail?: SpanDetail | undefined;
   /** Of one trace; default: no bound. */
   readonly maxSpans?: number | undefined;
+  /**
+   * To the application's span whose context the packet carries: the root gets a link (default), becomes its child in its trace,
+   * or nothing is looked for.
+   */
+  readonly join?: 'link' | 'child' | 'off' | undefined;
 }
 
 /** What all spans of a path are made from. */
@@ -39,22 +46,33 @@ export interface PathPlan {
   readonly options: SpanOptions;
   /** undefined: everything has a span. */
   readonly selection: Selection | undefined;
+  /** The application's span that the root is joined to. */
+  readonly application: ApplicationContext | undefined;
 }
 
 /** All spans of a path, each parent before its children. Nothing of the path is changed. */
-export function describeSpans(path: PacketPath, options: SpanOptions): SpanParts[] {
-  const { clones, detail = 'calls', maxSpans = Infinity } = options;
+export function describeSpans(given: PacketPath, options: SpanOptions): SpanParts[] {
+  const { clones, detail = 'calls', maxSpans = Infinity, join = 'link' } = options;
+  const application = join === 'off' ? undefined : findApplicationContext(given);
+  const path =
+    join === 'child' && application !== undefined
+      ? { ...given, traceId: application.traceId }
+      : given;
   const epoch = toEpoch(path.startTimeNs);
   const lives = planLives(path, clones, epoch);
-  const count = path.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0);
+  const count = path.lives.reduce(
+    (sum, life) => sum + 1 + life.calls.length + life.waits.length,
+    0,
+  );
   const isWhole = detail === 'calls' && count <= maxSpans;
   const selection = isWhole ? undefined : selectSpans(lives, detail, maxSpans);
-  const plan = { path, lives, epoch, options, selection };
+  const plan = { path, lives, epoch, options, selection, application };
   const spans: SpanParts[] = [];
   for (const life of lives) {
     if (selection?.lives[life.index] === false) continue;
     spans.push(describeLife(plan, life));
     describeCalls(plan, life, spans);
+    describeWaits(plan, life, spans);
   }
   for (const left of selection?.leftOut ?? []) spans.push(describeLeftOut(plan, left));
   return spans;

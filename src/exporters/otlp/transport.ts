@@ -15,7 +15,7 @@ import { explainProbe, inWords } from './endpoint-advice.ts';
 import { readRetryDelayMs } from './retry-info.ts';
 
 /*
- * The trace service's one call, on grpc-js directly. @opentelemetry/exporter-trace-otlp-grpc is built the same way, but it
+ * The one call of the services for traces and metrics, on grpc-js directly. @opentelemetry/exporter-trace-otlp-grpc is built the same way, but it
  * keeps to itself what a tool that counts its losses has to know: rejected spans (it only logs them), and how long the server
  * asks to wait.
  */
@@ -39,7 +39,11 @@ export interface Transport {
   close(): void;
 }
 
-const METHOD = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+const methods = {
+  traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+  metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
+} as const;
+export type Service = keyof typeof methods;
 const PROBE_TIMEOUT_MS = 5_000;
 /** By default gRPC waits up to two minutes before it tries to connect again; a receiver is restarted in less. */
 const MAX_RECONNECT_MS = 5_000;
@@ -57,7 +61,7 @@ const retryableCodes: ReadonlySet<number> = new Set([
 ]);
 
 /** Opens no connection yet; throws UsageError on headers or TLS files that gRPC does not take. */
-export function createTransport(config: OtlpConfig): Transport {
+export function createTransport(config: OtlpConfig, service: Service = 'traces'): Transport {
   const metadata = toMetadata(config.headers);
   const channelCredentials = toCredentials(config.tls);
   const connect = (): Client =>
@@ -76,7 +80,7 @@ export function createTransport(config: OtlpConfig): Transport {
   const call = (request: Uint8Array, timeoutMs: number): Promise<Buffer | ServiceError> =>
     new Promise((resolve) => {
       const unary = client.makeUnaryRequest(
-        METHOD,
+        methods[service],
         (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
         (bytes: Buffer) => bytes,
         request,
@@ -108,7 +112,7 @@ export function createTransport(config: OtlpConfig): Transport {
     async probe() {
       const answer = await call(new Uint8Array(), Math.min(config.timeoutMs, PROBE_TIMEOUT_MS));
       if (Buffer.isBuffer(answer)) return;
-      const problem = explainProbe(answer, config.endpoint);
+      const problem = explainProbe(answer, config.endpoint, service);
       if (problem !== undefined) throw problem;
     },
     close() {

@@ -15,6 +15,7 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import { detailFields } from '../json/detail-record.ts';
 import { commentKind, encodeWord } from './words.ts';
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
@@ -64,10 +65,14 @@ export function callComment(call: Call, index: number, place: string): string {
     (call.kind === 'function' ? '' : ` kind=${call.kind}`) +
     `${duration}${timing} at=${call.offsetNs}ns depth=${call.depth}${inside}` +
     `${describe(call.device)}${describeTask(call.task)} cpu=${call.cpu} len=${call.len}` +
-    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}` +
+    `${mark === 0 ? '' : ` mark=${hex(mark)}`} proto=${hex(call.protocol)}${result}${detailWord(call)}` +
     ` seq=${call.seq} call=${index} packet=${call.packet}${place}`
   );
 }
+
+/** Too many different things for words of their own: the JSON form. */
+const detailWord = ({ detail }: Call): string =>
+  detail === undefined ? '' : ` detail=${encodeWord(JSON.stringify(detailFields(detail)))}`;
 
 /** Most functions return a small number. */
 const register = (value: bigint): string =>

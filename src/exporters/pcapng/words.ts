@@ -14,6 +14,8 @@ const escaped = /%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/g;
 
 /** Names come again and again; beyond this many different ones the memory begins anew. */
 const KNOWN_MAX = 16_384;
+/** Longer ones hardly come again. */
+const KNOWN_LENGTH_MAX = 256;
 const known = new Map<string, string>();
 
 function encode(text: string): string {
@@ -29,6 +31,7 @@ export function encodeWord(text: string): string {
   let word = known.get(text);
   if (word === undefined) {
     word = encode(text);
+    if (text.length > KNOWN_LENGTH_MAX) return word;
     if (known.size >= KNOWN_MAX) known.clear();
     known.set(text, word);
   }

@@ -1,5 +1,7 @@
 /** One line per call in the columns of pwru, so that its users and their scripts feel at home. */
+import type { CallDetail } from '../../event/call-detail.ts';
 import type { Call, Flow, Life, PacketPath } from '../../event/packet-path.ts';
+import { detailLines } from './detail.ts';
 import { clean, codeLocation } from './format.ts';
 
 const PROCESS_WIDTH = 16;
@@ -39,15 +41,17 @@ interface Line {
   readonly life: Life;
   readonly call: Call;
   readonly func: string;
+  readonly detail?: CallDetail | undefined;
 }
 
 /** The calls of a life, and its drop at the place of its last call. */
 function linesOf(life: Life): Line[] {
-  const lines = life.calls.map((call) => ({
+  const lines: Line[] = life.calls.map((call) => ({
     offsetNs: call.offsetNs,
     life,
     call,
     func: clean(call.func),
+    detail: call.detail,
   }));
   const call = life.calls.at(-1);
   if (life.end?.how === 'dropped' && call !== undefined) {
@@ -127,7 +131,7 @@ export function createTable(
     lines(path) {
       const lines = path.lives.flatMap(linesOf).sort((a, b) => a.offsetNs - b.offsetNs);
       const before = new Map<Life, number>();
-      return lines.map(({ offsetNs, life, call, func }) => {
+      return lines.flatMap(({ offsetNs, life, call, func, detail }) => {
         const since = before.get(life) ?? offsetNs;
         before.set(life, offsetNs);
         const at = (offset: number): bigint => path.startTimeNs + BigInt(Math.round(offset));
@@ -146,7 +150,8 @@ export function createTable(
           `${call.len}`,
         );
         const line = `${meta} ${addresses.padEnd(tupleWidth)} ${func}`;
-        return time === '' ? line : `${time} ${line}`;
+        const below = detail === undefined ? [] : detailLines(detail).map((text) => `    ${text}`);
+        return [time === '' ? line : `${time} ${line}`, ...below];
       });
     },
   };

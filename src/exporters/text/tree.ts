@@ -1,5 +1,6 @@
 import type { Call, PacketPath } from '../../event/packet-path.ts';
 import { arrange, type Item, type Node } from './arrange.ts';
+import { detailLines } from './detail.ts';
 import { duration, flowAddresses, functionName, offsetWriter, place, taskName } from './format.ts';
 import { packetLength, headLines } from './head.ts';
 import { endText } from './outcome.ts';
@@ -13,6 +14,8 @@ interface Row {
   readonly duration: string;
   readonly note: string;
   readonly tone: Tone;
+  /** Stands below its call and is no branch of its own; as long as it is. */
+  readonly isDetail?: boolean;
 }
 
 interface Branches {
@@ -52,6 +55,8 @@ function createPlaceNotes(path: PacketPath): (call: Call) => string {
     return changed.join('  ');
   };
 }
+
+const detailRow = { offset: '', duration: '', note: '', tone: 'faint', isDetail: true } as const;
 
 function rowParts(
   item: Item,
@@ -107,7 +112,8 @@ function rowParts(
 function branches(row: Row, style: Branches): string {
   return row.trail
     .map((more, level) => {
-      const here = level === row.trail.length - 1 && !row.label.startsWith('·');
+      const here =
+        level === row.trail.length - 1 && !row.label.startsWith('·') && row.isDetail !== true;
       return here ? (more ? style.more : style.last) : more ? style.pass : style.none;
     })
     .join('');
@@ -124,7 +130,9 @@ function pickStyle(
 ): { readonly style: Branches; readonly treeWidth: number } {
   let picked = { style: branchStyles[0] as Branches, treeWidth: 0 };
   for (const style of branchStyles) {
-    const treeWidth = widest(rows, (row) => branches(row, style).length + row.label.length);
+    const treeWidth = widest(rows, (row) =>
+      row.isDetail === true ? 0 : branches(row, style).length + row.label.length,
+    );
     picked = { style, treeWidth };
     const note = widest(rows, (row) => (row.note === '' ? 0 : row.note.length + 2));
     if (others + treeWidth + note <= columns) break;
@@ -142,6 +150,12 @@ export function treeLines(path: PacketPath, paint: Paint, columns: number): stri
       const here = top ? [] : [...trail, index < nodes.length - 1];
       const offset = item.kind === 'gap' ? '' : writeOffset(offsetNs);
       rows.push({ offset, trail: here, ...rowParts(item, note) });
+      if (item.kind === 'call' && item.call.detail !== undefined) {
+        const below = [...here, children.length > 0];
+        for (const label of detailLines(item.call.detail)) {
+          rows.push({ ...detailRow, trail: below, label });
+        }
+      }
       walk(children, here, false);
     }
   };
@@ -152,7 +166,7 @@ export function treeLines(path: PacketPath, paint: Paint, columns: number): stri
   const { style, treeWidth } = pickStyle(rows, columns, 4 + offsetWidth + 2 + 2 + durationWidth);
   const body = rows.map((row) => {
     const tree = branches(row, style);
-    const gap = ' '.repeat(treeWidth - tree.length - row.label.length);
+    const gap = row.isDetail === true ? '' : ' '.repeat(treeWidth - tree.length - row.label.length);
     const cells = [
       `    ${paint('faint', row.offset.padStart(offsetWidth))}`,
       `${paint('faint', tree)}${paint(row.tone, row.label)}${gap}`,

@@ -4,9 +4,7 @@
  */
 import {
   type Call,
-  type CodeLocation,
   type Device,
-  type Flow,
   type LifeEnd,
   lifeEnds,
   linkOperations,
@@ -16,6 +14,7 @@ import {
   type Task,
 } from '../../event/packet-path.ts';
 import { withStory, type BareLife } from '../../event/story.ts';
+import { readDetail, readFlowFields, readLocationFields } from '../read-detail.ts';
 import { pathSchema } from '../../exporters/json/records.ts';
 import {
   big,
@@ -33,17 +32,6 @@ import {
   type Fields,
 } from './record-fields.ts';
 import { readConntrack, readRule, readSocket } from './read-surroundings.ts';
-
-const readFlow = (fields: Fields): Flow => ({
-  network: word(fields, 'network', ['ipv4', 'ipv6', 'arp', 'other']),
-  transport: text(fields, 'transport'),
-  sourceAddress: text(fields, 'source_address'),
-  destinationAddress: text(fields, 'destination_address'),
-  sourcePort: numberOr(fields, 'source_port'),
-  destinationPort: numberOr(fields, 'destination_port'),
-  tcpFlags: textOr(fields, 'tcp_flags'),
-  detail: text(fields, 'detail'),
-});
 
 const readDevice = (fields: Fields): Device => ({
   netns: number(fields, 'netns'),
@@ -86,12 +74,14 @@ const readCall = (fields: Fields): Call => ({
   protocol: number(fields, 'protocol'),
   returnValue: fields['return_value'] === null ? undefined : big(fields, 'return_value'),
   packet: number(fields, 'packet'),
+  // Older records do not have it.
+  ...(fields['detail'] == null ? {} : { detail: readDetail(object(fields['detail'], 'detail')) }),
 });
 
 const readSight = (fields: Fields): PacketSight => ({
   offsetNs: number(fields, 'offset_ns'),
   seq: number(fields, 'seq'),
-  flow: optional(fields, 'flow', readFlow),
+  flow: optional(fields, 'flow', readFlowFields),
   len: number(fields, 'len'),
   bytes: Uint8Array.from(Buffer.from(text(fields, 'bytes'), 'base64')),
   macOffset: numberOr(fields, 'mac_offset'),
@@ -114,19 +104,12 @@ const readSight = (fields: Fields): PacketSight => ({
   socket: big(fields, 'socket'),
 });
 
-const readLocation = (fields: Fields): CodeLocation => ({
-  address: big(fields, 'address'),
-  func: text(fields, 'func'),
-  offset: number(fields, 'offset'),
-  module: textOr(fields, 'module'),
-});
-
 const readEnd = (fields: Fields): LifeEnd => ({
   offsetNs: number(fields, 'offset_ns'),
   how: word(fields, 'how', lifeEnds),
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
-  location: optional(fields, 'location', readLocation),
+  location: optional(fields, 'location', readLocationFields),
   rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
@@ -192,7 +175,7 @@ export function readPath(json: string): PacketPath {
     lives,
     ending: word(fields, 'ending', ['ended', 'idle', 'evicted', 'stopped']),
     losses: list(fields, 'losses', readLoss),
-    flow: optional(fields, 'flow', readFlow),
+    flow: optional(fields, 'flow', readFlowFields),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
   });
 }

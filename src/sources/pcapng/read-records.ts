@@ -12,10 +12,13 @@ import {
   type PathLoss,
   type Task,
 } from '../../event/packet-path.ts';
+import type { CallDetail } from '../../event/call-detail.ts';
 import type { BarePath } from '../../event/story.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
+import { NotOurs, object } from '../kafka/record-fields.ts';
+import { readDetail } from '../read-detail.ts';
 import { readRule } from './read-surroundings.ts';
 import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
 
@@ -109,6 +112,7 @@ export function createRecordReader(): RecordReader {
       const mark = words.optionalNumber('mark') ?? 0;
       const protocol = words.number('proto');
       const returnValue = words.has('ret') ? words.bigint('ret') : undefined;
+      const detail = words.has('detail') ? readDetailWord(words.text('detail')) : undefined;
       const seq = words.number('seq');
       const index = words.count('call');
       const packet = words.number('packet');
@@ -133,6 +137,7 @@ export function createRecordReader(): RecordReader {
           protocol,
           returnValue,
           packet,
+          ...(detail === undefined ? {} : { detail }),
         },
       };
     },
@@ -181,6 +186,15 @@ export function createRecordReader(): RecordReader {
       };
     },
   };
+}
+
+function readDetailWord(json: string): CallDetail {
+  try {
+    return readDetail(object(JSON.parse(json), 'detail'));
+  } catch (error) {
+    if (error instanceof NotOurs || error instanceof SyntaxError) throw new Unreadable('detail');
+    throw error;
+  }
 }
 
 const kinds = ['function', 'tracepoint'] as const;

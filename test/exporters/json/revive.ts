@@ -1,3 +1,4 @@
+import { readDetail } from '../../../src/sources/read-detail.ts';
 import type { PacketPath } from '../../../src/event/packet-path.ts';
 
 type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
@@ -8,13 +9,22 @@ const bigints = new Set(['startTimeNs', 'skb', 'cgroup', 'address', 'returnValue
 const camelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 
+/** Reads `detail`, whose members of structs keep the kernel's names. */
+const reviveDetail = (value: Value): unknown =>
+  value === null ? {} : { detail: readDetail(value as Record<string, unknown>) };
+
 function revive(name: string, value: Value): unknown {
   if (value === null) return undefined;
   if (Array.isArray(value)) return value.map((each) => revive('', each));
   if (typeof value === 'object') {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, each]) => [camelCase(key), revive(camelCase(key), each)]),
+    // A flow has a detail, too, which is text.
+    const isCall = 'timing' in value;
+    const fields = Object.fromEntries(
+      Object.entries(value)
+        .filter(([key]) => key !== 'detail' || !isCall)
+        .map(([key, each]) => [camelCase(key), revive(camelCase(key), each)]),
     );
+    return isCall ? { ...fields, ...(reviveDetail(value['detail'] ?? null) as object) } : fields;
   }
   if (typeof value === 'string' && bigints.has(name)) return BigInt(value);
   if (typeof value === 'string' && name === 'bytes') {

@@ -35,6 +35,11 @@ interface Life {
   } | null;
   readonly offset_ns: number;
   readonly calls: readonly Call[];
+  readonly waits: readonly {
+    readonly place: string;
+    readonly offset_ns: number;
+    readonly duration_ns: number;
+  }[];
   readonly end: {
     readonly offset_ns: number;
     readonly how: string;
@@ -163,7 +168,10 @@ export function checkSpans(record: PathRecord, spans: readonly SeenSpan[]): void
   const startNs = BigInt(record.start_time_ns);
   const find = (life: number, seq: number | undefined): SeenSpan => {
     const found = spans.filter(
-      ({ attributes }) => attributes['skbspan.life'] === life && attributes['skbspan.seq'] === seq,
+      ({ attributes }) =>
+        attributes['skbspan.life'] === life &&
+        attributes['skbspan.seq'] === seq &&
+        attributes['skbspan.wait.place'] === undefined,
     );
     assert.equal(found.length, 1, `spans of life ${life} seq ${seq ?? '-'}`);
     return found[0] as SeenSpan;
@@ -177,7 +185,7 @@ export function checkSpans(record: PathRecord, spans: readonly SeenSpan[]): void
 
   assert.equal(
     spans.length,
-    record.lives.reduce((sum, life) => sum + 1 + life.calls.length, 0),
+    record.lives.reduce((sum, life) => sum + 1 + life.calls.length + life.waits.length, 0),
   );
   assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
   for (const span of spans) assert.equal(span.traceId, record.trace_id);
@@ -197,6 +205,22 @@ export function checkSpans(record: PathRecord, spans: readonly SeenSpan[]): void
           : [{ traceId: record.trace_id, spanId: callSpan(life.parent).spanId }],
       );
     }
+    const waits = spans.filter(
+      ({ name, attributes }) => name.startsWith('wait ') && attributes['skbspan.life'] === life.id,
+    );
+    assert.deepEqual(
+      waits
+        .map(({ name, startNs: from, endNs, parentSpanId }) => [name, from, endNs, parentSpanId])
+        .sort(),
+      life.waits
+        .map(({ place, offset_ns: offset, duration_ns: duration }) => [
+          `wait ${place}`,
+          startNs + BigInt(offset),
+          startNs + BigInt(offset) + atLeastOne(duration),
+          span.spanId,
+        ])
+        .sort(),
+    );
     for (const call of life.calls) {
       const seen = find(life.id, call.seq);
       checkCall(call, seen, startNs);

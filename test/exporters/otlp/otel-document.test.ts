@@ -9,7 +9,7 @@ import { packetPaths } from '../../fixtures/packet-paths.ts';
 const text = readFileSync(new URL('../../../docs/otel.md', import.meta.url), 'utf8');
 /** Attribute -> type, of every table row that begins with a name in back quotes. */
 const documented = new Map(
-  [...text.matchAll(/^\| `([a-z_.]+)`\s*\| (\w+(?:\[\])?)\s*\|/gm)].map(([, name, type]) => [
+  [...text.matchAll(/^\| `([a-z0-9_.]+)`\s*\| (\w+(?:\[\])?)\s*\|/gm)].map(([, name, type]) => [
     name,
     type,
   ]),

@@ -94,7 +94,10 @@ test('each call has the resource of its namespace, one object for each', async (
 
 test('a drop is an error on its life and on the root, with reason and place', async () => {
   const root = named(await seen(droppedPath()), 'packet udp');
-  assert.equal(root.error, 'dropped: NETFILTER_DROP in nf_hook_slow+0x5a');
+  assert.equal(
+    root.error,
+    'dropped: NETFILTER_DROP in nf_hook_slow+0x5a by inet filter input handle 7',
+  );
   assert.equal(root.attributes['skbspan.drop.function'], 'nf_hook_slow');
   assert.equal(root.attributes['skbspan.drop.offset'], 0x5a);
 });
@@ -109,7 +112,10 @@ test('a dropped clone is an error of its own and of the root', async () => {
     })),
   };
   const spans = await seen(dropped);
-  assert.equal(named(spans, 'clone').error, 'dropped: NETFILTER_DROP in nf_hook_slow+0x5a');
+  assert.equal(
+    named(spans, 'clone').error,
+    'dropped: NETFILTER_DROP in nf_hook_slow+0x5a by inet filter input handle 7',
+  );
   assert.match(named(spans, 'packet tcp').error ?? '', /^clone dropped: NETFILTER_DROP/);
   const own = await seen(dropped, { clones: 'own_trace' });
   assert.equal(named(own, 'packet tcp').error, undefined, 'not with a trace of its own');
@@ -209,7 +215,8 @@ test('times are exact to the nanosecond over a long path', async () => {
     durationNs: 103 * day,
     lives: [{ ...life, calls: life.calls.map((call, i) => ({ ...call, offsetNs: i * 17 * day })) }],
   };
-  for (const [index, span] of (await seen(long)).slice(1).entries())
+  const calls = (await seen(long)).filter(({ attributes }) => 'skbspan.seq' in attributes);
+  for (const [index, span] of calls.entries())
     assert.equal(span.startNs, long.startTimeNs + BigInt(index) * 17n * BigInt(day));
 });
 
@@ -233,4 +240,17 @@ test('a service name by option or environment holds for all namespaces', async (
   assert.equal(attributes['deployment.environment.name'], 'lab');
   assert.equal(attributes['os.type'], 'linux');
   assert.equal(typeof attributes['host.name'], 'string');
+});
+
+test('a wait is a span of its own under its life, between the calls', async () => {
+  const path = tcpSegmentPath();
+  const spans = await seen(path);
+  const waits = spans.filter(({ name }) => name.startsWith('wait '));
+  const [expected] = path.lives.flatMap(({ waits: all }) => all);
+  assert.ok(expected !== undefined && waits.length > 0);
+  const wait = named(spans, `wait ${expected.place}`);
+  assert.equal(wait.startNs, path.startTimeNs + BigInt(expected.offsetNs));
+  assert.equal(wait.endNs - wait.startNs, BigInt(expected.durationNs));
+  assert.equal(wait.attributes['skbspan.wait.place'], expected.place);
+  assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../lab.ts';
-import type { Scenario } from '../scenario.ts';
+import { assertLossless, type Scenario } from '../scenario.ts';
 
 /** What tracing leaves in a kernel, counted. */
 interface Traces {
@@ -91,6 +91,37 @@ function endedBy(name: string, signal: NodeJS.Signals, status: number | null): S
 
 /** That it ends at all: two emulated machines share two CPUs here. What it takes (at most 1 s) bench/vm.ts measures alone. */
 const EMULATED = 60;
+
+/** Nobody need wait until the kernel has removed the probes: a second run works meanwhile, and in the end nothing is left. */
+export const second: Scenario = {
+  name: 'second',
+  async act(lab) {
+    const before = await quiet(lab);
+    const first = await lab.trace();
+    const end = await first.stop();
+    const between = traces(lab);
+    const trace = await lab.trace();
+    lab.run('ip netns exec a ping -c 2 -i 0.2 -W 5 10.0.0.2');
+    const { status } = await trace.stop();
+    lab.record('stages', { before, during: between, after: await settled(lab, before) });
+    lab.record('end', { ...end, second: status, readyMs: trace.readyMs });
+  },
+  check({ backend, paths, summary, fact, note }) {
+    const { before, during, after } = fact('stages') as Record<Stage, Traces>;
+    const end = fact('end') as { status: number; second: number; exitMs: number; readyMs: number };
+    const left = during.kprobes - before.kprobes;
+    note(
+      `exit ${Math.round(end.exitMs)} ms with ${left} kprobes left; then ready in ${Math.round(end.readyMs)} ms`,
+    );
+    // Else this could not fail: the first one's probes were still being removed.
+    if (backend === 'kprobe') assert.ok(left > 10, `${left} kprobes were left`);
+    assert.deepEqual([end.status, end.second], [0, 0]);
+    assertLossless(summary);
+    const requests = paths.filter(({ flow }) => flow?.detail.startsWith('echo request'));
+    assert.equal(requests.length, 2);
+    assert.deepEqual(after, before, 'something was left behind');
+  },
+};
 
 export const interrupted = endedBy('interrupted', 'SIGINT', 0);
 export const killed = endedBy('killed', 'SIGKILL', null);
