@@ -6,6 +6,9 @@
 #ifndef SKBSPAN_CORE_H
 #define SKBSPAN_CORE_H
 
+/* Of functions that not every object with this header calls. */
+#define __maybe_unused __attribute__((unused))
+
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;
@@ -139,6 +142,7 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned long _nfct;
+	int skb_iif;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned int mark;
@@ -290,6 +294,15 @@ struct bpf_iter__bpf_prog {
 
 struct xdp_frame {
 	void *data;
+};
+
+struct inet_frag_queue {
+	struct sk_buff *fragments_tail;
+};
+
+enum bpf_func_id {
+	BPF_FUNC_for_each_map_elem = 164,
+	BPF_FUNC_loop = 181,
 };
 
 struct nsproxy {

@@ -45,18 +45,20 @@ static __always_inline u32 next_seq(struct life *life)
 	return __sync_fetch_and_add(&life->seq, 1);
 }
 
-static __always_inline void emit_link(struct life *child, u64 skb, u64 parent_token, u32 probe, u8 operation)
+/* `token` is that of the call that did it; of one that is not recorded it has no sequence number. */
+static __always_inline void emit_link(struct life *life, u64 skb, u64 parent, u64 token, u32 probe, u8 operation,
+				      u8 flags)
 {
 	struct link_event *event;
-	u32 seq = next_seq(child);
+	u32 seq = next_seq(life);
 
 	event = reserve(sizeof(*event));
 	if (!event)
 		return;
-	fill_header(&event->header, EVENT_LINK, child->id, seq, probe, FLAG_LINKED);
-	event->parent = child->parent;
+	fill_header(&event->header, EVENT_LINK, life->id, seq, probe, flags);
+	event->parent = parent;
 	event->skb = skb;
-	event->parent_seq = parent_token ? (u32)(parent_token & 0xffff) : 0xffffffff;
+	event->parent_seq = token & 0xffff ? (u32)(token & 0xffff) : 0xffffffff;
 	event->operation = operation;
 	__builtin_memset(event->_pad, 0, sizeof(event->_pad));
 	submit(event);

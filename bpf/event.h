@@ -25,7 +25,7 @@ enum event_kind {
 	EVENT_ENTER = 1, /* a call begins (or a tracepoint was hit: FLAG_POINT) */
 	EVENT_EXIT = 2, /* that call returned */
 	EVENT_PACKET = 3, /* headers and first bytes: at first sight, and again when the flow's addresses changed */
-	EVENT_LINK = 4, /* this life was made from another one; always the first record of a linked life */
+	EVENT_LINK = 4, /* this life was made from another one, or went into it (FLAG_MERGE) */
 	EVENT_FREE = 5, /* the life ended, not a drop */
 	EVENT_DROP = 6, /* the life ended as a drop, with the kernel's reason */
 	EVENT_TASK = 7, /* who a tid is */
@@ -44,16 +44,19 @@ enum event_flag {
 	FLAG_FIRST = 4, /* the first record of this life that is not a link */
 	FLAG_LINKED = 8, /* the life has a parent: if no link record came, it was lost */
 	FLAG_LIST = 16, /* enter: the skb was found on a list argument */
+	FLAG_MERGE = 32, /* link: `parent` is not what this life was made from, but what it went into */
 };
 
 /* link_event.operation */
 enum link_operation {
 	LINK_CLONE = 1, /* skb_clone: shares the data */
 	LINK_COPY = 2, /* skb_copy_header: skb_copy, pskb_copy, skb_copy_expand, XDP's copy on write */
-	LINK_SEGMENT = 3,
-	LINK_MORPH = 4,
+	LINK_SEGMENT = 3, /* skb_segment, skb_segment_list: one of the segments that the parent was cut into */
+	LINK_MORPH = 4, /* skb_morph: this sk_buff got the parent's content */
 	LINK_XDP = 5,
-	LINK_GRO = 6,
+	LINK_GRO = 6, /* skb_gro_receive: merged into a packet of the same flow */
+	LINK_REASSEMBLY = 7, /* inet_frag_queue_insert: merged with the fragment of its packet that came first */
+	LINK_FRAGMENT = 8, /* IP fragmentation: one of the fragments that the parent was cut into */
 };
 
 /* free_event.how */
@@ -63,6 +66,7 @@ enum free_how {
 		2, /* __kfree_skb or a sibling without a tracepoint: eaten by its owner (tcp), stolen head (GRO) */
 	FREE_MEMORY = 3, /* only the memory's release was seen */
 	FREE_REUSED = 4, /* its end was not seen: the address was born again */
+	FREE_MORPHED = 5, /* skb_morph threw its content away: the sk_buff lives on as another packet */
 };
 
 /* What a probe means to tracking; bits 40..47 of the attach cookie. */
@@ -71,10 +75,17 @@ enum probe_role {
 	ROLE_RELEASE = 1, /* runs while an skb is dying: starts no life, is allowed on a dying one */
 	ROLE_FREE = 2, /* the last reference is gone: the life is dying from here on */
 	ROLE_FREE_MEMORY = 3, /* the sk_buff itself goes back: the address is forgotten */
+	/* From here on: makers, that relate an skb to others (links.h). Where the skb is the second argument, OTHER is the first. */
 	ROLE_CLONE = 4, /* skb_clone: its return value is a child of its argument */
-	ROLE_COPY = 5, /* skb_copy_header(new, old) */
+	ROLE_COPY = 5, /* skb_copy_header(OTHER new, old) */
 	ROLE_ALLOC = 6, /* returns a new sk_buff: whatever life the address had has ended */
 	ROLE_FRAME_RETURN = 16, /* xdp_return_frame(frame): an XDP frame is no more */
+	ROLE_FRAGMENT = 7, /* ip_frag_next: its return value is a fragment of its argument */
+	ROLE_FRAGMENT_LIST = 8, /* ip_do_fragment: may send what hangs on its argument as fragments */
+	ROLE_SEGMENT = 9, /* skb_segment: returns a list of segments of its argument */
+	ROLE_MORPH = 10, /* skb_morph(OTHER target, source) */
+	ROLE_REASSEMBLE = 11, /* inet_frag_queue_insert(OTHER queue, fragment) */
+	ROLE_MERGE = 12, /* skb_gro_receive(OTHER into, skb): merged if it returns 0 */
 	ROLE_INNER = 32, /* takes no skb: belongs to the packet in whose call it runs (inner.h) */
 	ROLE_MAP_LOOKUP = 33, /* the same, (map, key), returns the address of the value */
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */
@@ -133,9 +144,10 @@ struct exit_event {
 
 struct link_event {
 	struct event_header header; /* life: the child */
-	__u64 parent; /* life */
-	__u64 skb; /* the child's address */
-	__u32 parent_seq; /* low 16 bits: the enter on the parent life that made the child; 0xffffffff: unknown */
+	__u64 parent; /* life; FLAG_MERGE: what this one went into */
+	__u64 skb; /* this life's address */
+	/* Low 16 bits of the seq of the call that did it: an enter on the parent, FLAG_MERGE: on this life; 0xffffffff: unknown. */
+	__u32 parent_seq;
 	__u8 operation; /* enum link_operation */
 	__u8 _pad[3];
 };
@@ -297,7 +309,7 @@ enum counter {
 	COUNT_LOST_LIVES_FULL, /* packets not followed: the lives map was full */
 	COUNT_LOST_LIVES_BUSY, /* packets not followed: the lives map's bucket was locked by this very CPU */
 	COUNT_LOST_CALLS_FULL, /* exits that will not be matched: the calls map was full or busy */
-	COUNT_LOST_LINKS, /* clones and copies whose child could not be followed */
+	COUNT_LOST_LINKS, /* clones, copies and parts of packets that could not be followed or joined */
 	COUNT_LOST_CONTEXT, /* task and device records that were not sent */
 	COUNT_REUSED, /* lives whose end was not seen before the address was born again */
 	COUNT_UNREADABLE, /* skb arguments that could not be read */

@@ -24,7 +24,7 @@
 #ifndef SKBSPAN_FRAME_H
 #define SKBSPAN_FRAME_H
 
-#include "track.h"
+#include "links.h"
 
 #define HEADS_MAX 32768
 #define FRAMES_MAX 8192
@@ -192,7 +192,7 @@ __noinline u32 see_skb(u64 address, u32 probe, u32 role)
 	frame = bpf_map_lookup_elem(&frames, &data);
 	if (!frame || !same_packet(frame, content_hash(data, end - data), end - data))
 		return 0;
-	begin_child(address, frame->token, true, probe, LINK_XDP);
+	adopt(address, frame->token, probe, LINK_XDP);
 	note_head(address);
 	end_frame(frame, data, 0, FREE_CONSUMED);
 	return 1;

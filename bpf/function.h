@@ -9,6 +9,7 @@
 #include "regs.h"
 #include "frame.h"
 #include "inner.h"
+#include "links.h"
 
 static __always_inline u32 cookie_probe(u64 cookie)
 {
@@ -30,17 +31,6 @@ static __always_inline bool cookie_exits(u64 cookie)
 	return cookie >> COOKIE_EXIT_SHIFT & 1;
 }
 
-/* skb_copy_header(new, old): the one place all copies come through. The link comes first: the call counts as the copy's. */
-static __always_inline void on_copy(u64 new, u64 old, u32 probe)
-{
-	struct life *parent = bpf_map_lookup_elem(&lives, &old);
-
-	address_reborn(new);
-	if (parent && parent->state != LIFE_DYING)
-		begin_child(new, parent->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(parent, 0), false, probe,
-			    LINK_COPY);
-}
-
 /* Returns the token of the call, 0: none. *watch_exit: the exit matters even without one. */
 static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame, bool *watch_exit)
 {
@@ -53,7 +43,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	};
 	u64 token;
 
-	*watch_exit = probe.role == ROLE_CLONE || probe.role == ROLE_ALLOC;
+	*watch_exit = makes_at_exit(probe.role);
 	if (!control.recording)
 		return 0;
 	if (probe.role == ROLE_INNER) {
@@ -63,8 +53,6 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		tell_details((void *)ctx, &probe.skb, token);
 		return token;
 	}
-	if (probe.role == ROLE_COPY)
-		on_copy(regs_argument(ctx, 1), regs_argument(ctx, 2), probe.id);
 	if (probe.role == ROLE_FRAME_RETURN)
 		on_frame_returned(regs_argument(ctx, 1), regs_caller(ctx));
 	probe.skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
@@ -73,10 +61,14 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		return 0;
 	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
 		probe.caller = regs_caller(ctx);
+	probe.ours = runs_ourselves(frame);
 	token = follow_frames(&probe);
+	if (makes_at_enter(probe.role))
+		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);
 	if (config.inner && token && token != IGNORED_TOKEN && !probe.silent)
 		begin_running(&probe, token);
-	if (!probe.silent)
+	/* A call without a sequence number was not recorded. */
+	if (!probe.silent && token & 0xffff)
 		tell_details((void *)ctx, &probe.skb, token);
 	return token;
 }
@@ -91,12 +83,9 @@ static __noinline int on_exit(const struct probe_regs *ctx, u64 cookie, u64 toke
 		return 0;
 	if (config.inner && token && token != IGNORED_TOKEN)
 		end_running(frame);
-	if ((role == ROLE_CLONE || role == ROLE_ALLOC) && result) {
-		address_reborn(result);
-		if (role == ROLE_CLONE && token)
-			begin_child(result, token, !cookie_silent(cookie), probe, LINK_CLONE);
-	}
-	if (token && token != IGNORED_TOKEN && !cookie_silent(cookie))
+	if (makes_at_exit(role))
+		relate_result(role, result, token, probe);
+	if (token & 0xffff && token != IGNORED_TOKEN)
 		emit_exit(token, probe, result);
 	return 0;
 }
@@ -111,12 +100,15 @@ static __always_inline u64 call_key(u64 frame, u64 cookie)
 	return frame << 16 | (cookie_probe(cookie) & 0xffff);
 }
 
-static __always_inline void open_call(u64 frame, u64 cookie, u64 token)
+/* False: no place for it, counted; its exit will not be matched. */
+static __always_inline bool open_call(u64 frame, u64 cookie, u64 token)
 {
 	u64 key = call_key(frame, cookie);
 
-	if (bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
-		count(COUNT_LOST_CALLS_FULL);
+	if (!bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
+		return true;
+	count(COUNT_LOST_CALLS_FULL);
+	return false;
 }
 
 static __always_inline u64 close_call(u64 frame, u64 cookie)

@@ -11,6 +11,9 @@
 #define LIVES_MAX 65536
 #define CALLS_MAX 65536
 #define TASKS_MAX 8192
+#define REFUSED_MAX 65536
+#define MERGING_MAX 4096
+#define FIRST_FRAGMENTS_MAX 4096
 #define DEVICES_MAX 1024
 
 /* Records to user space. User space sets the size before load and reads in place; nobody is woken. */
@@ -23,6 +26,7 @@ enum life_state {
 	LIFE_ALIVE = 0,
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
 	LIFE_IGNORED = 2, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
+	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove the entry */
 };
 
 /* What is known of the skb that lives at an address. */
@@ -37,9 +41,13 @@ struct life {
 	u32 netns;
 	u32 ifindex;
 	u32 tid; /* whom the last event ran in, to look tasks up only when that changes */
-	u8 state;
+	u32 state; /* enum life_state */
 	u8 first; /* nothing but a link was sent so far */
-	u8 _pad[6];
+	u8 aged; /* rounds of collect() that found it dying */
+	u8 received; /* tracepoint backend: it has arrived and was not sent on since */
+	u8 _pad;
+	u32 arrived_at; /* tracepoint backend: where data began in the buffer when a driver handed it over */
+	u32 _pad1;
 	/* surroundings.h: what was told last */
 	u64 socket; /* address */
 	u64 conntrack; /* skb->_nfct */
@@ -49,7 +57,7 @@ struct life {
 
 /*
  * Key: address of the sk_buff. Owner: track.h. Deleted when the memory goes back (ROLE_FREE_MEMORY); replaced when a birth
- * or a first sight shows that the address holds a new skb.
+ * or a first sight shows that the address holds a new skb; collected when it was dying for a second or two.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -57,6 +65,44 @@ struct {
 	__type(key, u64);
 	__type(value, struct life);
 } lives SEC(".maps");
+
+/*
+ * Packets that found no place in `lives`: so that each is counted once, and not followed from the middle of its way on. Key:
+ * address of the sk_buff; value: it has arrived (tracepoint.h). Owner: track.h. Deleted with the packet. LRU: a packet that is
+ * pushed out may be counted again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, REFUSED_MAX);
+	__type(key, u64);
+	__type(value, u8);
+} refused SEC(".maps");
+
+/* A merge that is being tried. Key: life that goes into another one. Owner: links.h; deleted when the call returns. */
+struct merging {
+	u64 skb; /* address */
+	u64 into; /* address */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MERGING_MAX);
+	__type(key, u64);
+	__type(value, struct merging);
+} merging SEC(".maps");
+
+/* The fragment that came first to a queue of reassembly. Key: address of the queue. Owner: links.h; LRU: nobody deletes. */
+struct first_fragment {
+	u64 skb; /* address */
+	u64 life;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FIRST_FRAGMENTS_MAX);
+	__type(key, u64);
+	__type(value, struct first_fragment);
+} first_fragments SEC(".maps");
 
 /*
  * Open calls of the backends without a session cookie. Key: stack frame and probe of the call, unique among all running calls.
@@ -69,6 +115,14 @@ struct {
 	__type(key, u64);
 	__type(value, u64);
 } calls SEC(".maps");
+
+/* How many runs of tp_kmem_cache_free are under way on this CPU: 0 or 1. Owner: tracepoint.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} freeing SEC(".maps");
 
 #define RUNNING_LEVELS 4 /* a power of two */
 

@@ -216,7 +216,7 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 		count(COUNT_LIVES);
 		if (frame->token) {
 			life->parent = frame->token >> 16;
-			emit_link(life, data, frame->token, arrival->probe, LINK_XDP);
+			emit_link(life, data, frame->token >> 16, frame->token, arrival->probe, LINK_XDP, FLAG_LINKED);
 		}
 	}
 	frame->len = 0;

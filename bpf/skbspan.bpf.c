@@ -32,6 +32,14 @@ int find_trampolines(void *ctx)
 	return 0;
 }
 
+/* Run once a second: see collect_dead() in links.h. */
+SEC("syscall")
+int collect(void *ctx)
+{
+	collect_dead();
+	return 0;
+}
+
 SEC("kprobe")
 int enter(struct probe_regs *ctx)
 {
@@ -40,8 +48,8 @@ int enter(struct probe_regs *ctx)
 
 	token = on_enter(ctx, cookie, frame, &watch_exit);
 	/* A silent clone has no exit record, but its exit must find the parent. */
-	if (token && (cookie_exits(cookie) || watch_exit))
-		open_call(frame, cookie, token);
+	if (token && (cookie_exits(cookie) || watch_exit) && !open_call(frame, cookie, token) && watch_exit)
+		count(COUNT_LOST_LINKS);
 	return 0;
 }
 
@@ -152,7 +160,18 @@ int tp_kfree_skb(u64 *ctx)
 SEC("raw_tp/kmem_cache_free")
 int tp_kmem_cache_free(u64 *ctx)
 {
+	free_begins();
 	on_memory_freed(ctx[1]);
+	free_ends();
+	return 0;
+}
+
+/* The kernel does not run a program within itself; what an interrupt frees meanwhile comes here alone. */
+SEC("raw_tp/kmem_cache_free")
+int tp_kmem_cache_free_nested(u64 *ctx)
+{
+	if (free_is_nested())
+		on_memory_freed(ctx[1]);
 	return 0;
 }
 

@@ -6,18 +6,22 @@
  * `lives` holds, per address, the life that is there now, and three things guard it:
  *
  * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
- *    The new skb gets a life of its own at its first sight as a packet (or at once, if it is a clone or copy of a life).
+ *    The new skb gets a life of its own at its first sight as a packet (or at once, if it comes from a life: links.h).
  * 2. Dying. At the last reference (tracepoints kfree_skb and consume_skb, __kfree_skb and its siblings) the life is marked
  *    dying and user space is told. From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
  *    life. Any other function that sees the address is looking at a new packet, whether its birth was seen or not.
  * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
- *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again. That is why 2 does
- *    not depend on 3.
+ *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again, or collect_dead() in
+ *    links.h finds them the second time. That is why 2 does not depend on 3.
+ *
+ * A packet that finds no place in `lives` is refused for good, until its address is born again: so each is counted once, and
+ * no path begins in the middle of a packet's way because a place got free meanwhile.
  *
  * Where neither death nor birth can be seen (tracepoint backend: __kfree_skb has no tracepoint), `skb_is_new` in
  * tracepoint.h judges by the place the packet is at.
  *
- * A call token is `life << 16 | (seq & 0xffff)`: what an exit needs to find its call, in the 8 bytes a session cookie has.
+ * A call token is `life << 16 | (seq & 0xffff)`: what an exit needs to find its call, in the 8 bytes a session cookie has. The
+ * first record of a life is never a call, so a zero for seq says that the call was not recorded.
  */
 #ifndef SKBSPAN_TRACK_H
 #define SKBSPAN_TRACK_H
@@ -37,6 +41,7 @@ struct probe {
 	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
+	u8 ours; /* skbspan itself is at it: runs_ourselves() */
 };
 
 /* What detail records follow a call; none in programs.bpf.o, which tells no details. */
@@ -54,9 +59,29 @@ static __always_inline u64 call_token(const struct life *life, u32 seq)
 	return life->id << 16 | (seq & 0xffff);
 }
 
-static __always_inline void forget(u64 skb)
+/* Packets were refused in this run: only then is there something to look up. */
+u64 refusals;
+
+/* No place for this packet: it is not followed from here on either. */
+static __always_inline void refuse(u64 skb)
 {
-	bpf_map_delete_elem(&lives, &skb);
+	u8 received = 0;
+
+	refusals = 1;
+	bpf_map_update_elem(&refused, &skb, &received, BPF_ANY);
+}
+
+static __always_inline void forget_refusal(u64 skb)
+{
+	if (refusals)
+		bpf_map_delete_elem(&refused, &skb);
+}
+
+/* Removes the life of an address, unless collect() is just doing that. */
+static __always_inline void forget(u64 skb, const struct life *life)
+{
+	if (life->state != LIFE_COLLECTED)
+		bpf_map_delete_elem(&lives, &skb);
 }
 
 /* The address holds a new skb: what lived there has ended, seen or not. */
@@ -64,25 +89,31 @@ static __always_inline void address_reborn(u64 skb)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
 
+	forget_refusal(skb);
 	if (!life)
 		return;
 	if (life->state == LIFE_ALIVE) {
 		count(COUNT_REUSED);
 		emit_free(life, skb, 0, NO_PROBE, FREE_REUSED);
 	}
-	forget(skb);
+	forget(skb, life);
 }
 
 /* What a life begins as; not on the stack, which the copy of the skb fills. */
 static const struct life newborn = {.first = 1};
 
-static __always_inline struct life *begin_life(u64 skb, u64 parent, u8 state)
+/* `parent`: a life, 0: none. NULL: no place; counted, once for the packet. */
+static __always_inline struct life *begin_life(u64 skb, u64 parent, u32 state)
 {
-	struct life *life;
-	long error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
+	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	long error = -16; /* EBUSY */
 
+	/* Either this or collect() takes the entry of a dead life away. */
+	if (!life || __sync_val_compare_and_swap(&life->state, LIFE_DYING, LIFE_COLLECTED) == LIFE_DYING)
+		error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
 	if (error) {
-		count(error == -16 /* EBUSY */ ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
+		count(parent ? COUNT_LOST_LINKS : error == -16 ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
+		refuse(skb);
 		return NULL;
 	}
 	life = bpf_map_lookup_elem(&lives, &skb);
@@ -95,22 +126,6 @@ static __always_inline struct life *begin_life(u64 skb, u64 parent, u8 state)
 	life->parent = parent;
 	count(COUNT_LIVES);
 	return life;
-}
-
-/*
- * Begins the life of a clone or copy, whatever the filters say: its parent is followed. `token` is the call that made it, as
- * far as known: its life alone (a call that is not recorded has sequence number 0 in its token), then `known` is false.
- */
-static __always_inline void begin_child(u64 skb, u64 token, bool known, u32 probe, u8 operation)
-{
-	struct life *child = begin_life(skb, token >> 16, token == IGNORED_TOKEN ? LIFE_IGNORED : LIFE_ALIVE);
-
-	if (!child) {
-		count(COUNT_LOST_LINKS);
-		return;
-	}
-	if (child->state != LIFE_IGNORED)
-		emit_link(child, skb, known ? token : 0, probe, operation);
 }
 
 /*
@@ -162,14 +177,29 @@ static __always_inline enum verdict wanted(const struct skb_copy *skb, u64 addre
 	return !config.netns || netns == config.netns ? VERDICT_YES : VERDICT_NO;
 }
 
+#define STACK_BYTES 16384
+
+/*
+ * Is it skbspan itself that runs, and not a softirq that interrupted it? That one has a stack of its own. Called before
+ * on_call(), which has no room for it. `frame` 0: a tracepoint, which does not tell its stack.
+ */
+static __noinline __maybe_unused bool runs_ourselves(u64 frame)
+{
+	const struct task_struct *task;
+
+	if (!config.ignored_tgid || bpf_get_current_pid_tgid() >> 32 != config.ignored_tgid)
+		return false;
+	task = (void *)bpf_get_current_task();
+	return !frame || frame - (u64)BPF_CORE_READ(task, stack) <= STACK_BYTES;
+}
+
 /*
  * A packet that skbspan itself sends. The socket is what tells: a packet that arrives while skbspan happens to run on the CPU
  * has none at its first sight.
  */
-static __always_inline bool ignored(const struct sock *sk)
+static __always_inline bool ignored(const struct probe *probe, const struct sock *sk)
 {
-	return config.ignored_tgid && bpf_get_current_pid_tgid() >> 32 == config.ignored_tgid &&
-	       family_has_packets(sock_family(sk));
+	return probe->ours && family_has_packets(sock_family(sk));
 }
 
 /*
@@ -202,9 +232,15 @@ static __always_inline void die(struct life *life, u64 skb, u64 location, u32 pr
 	life->state = LIFE_DYING;
 }
 
+/* Roles whose functions may run on a dying skb, and begin no life. */
+static __always_inline bool tears_down(u32 role)
+{
+	return role >= ROLE_RELEASE && role < ROLE_CLONE;
+}
+
 /*
  * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
- * call to end). If `question` has got another stage than before, a filter is to be asked, and then the call is to be
+ * call to end). Makers get a token for every life that is followed; without a sequence number if there is no record. If `question` has got another stage than before, a filter is to be asked, and then the call is to be
  * seen again.
  */
 static __noinline u64 on_call(const struct probe *probe, struct question *question)
@@ -220,21 +256,21 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	life = bpf_map_lookup_elem(&lives, &address);
 	if (life && life->state == LIFE_IGNORED) {
 		if (probe->role == ROLE_FREE_MEMORY)
-			forget(address);
-		return probe->role == ROLE_CLONE ? IGNORED_TOKEN : 0;
+			forget(address, life);
+		return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
-	if (life && life->state == LIFE_DYING && probe->role < ROLE_RELEASE)
+	if (life && life->state != LIFE_ALIVE && !tears_down(probe->role))
 		life = NULL;
 	if (life && probe->caller && !is_trampoline(probe->caller))
 		life->release_caller = probe->caller;
 	if (probe->silent) {
 		if (!life)
 			return 0;
-		if (probe->role == ROLE_CLONE)
+		if (probe->role >= ROLE_CLONE)
 			token = call_token(life, 0);
 		goto role;
 	}
-	if (!life && probe->role >= ROLE_RELEASE && probe->role < ROLE_CLONE)
+	if (!life && tears_down(probe->role))
 		return 0;
 	if (!skb_read(&skb, (void *)address)) {
 		count(COUNT_UNREADABLE);
@@ -244,13 +280,15 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	if (!sk)
 		sk = (void *)probe->sock;
 	if (!life) {
+		if (refusals && bpf_map_lookup_elem(&refused, &address))
+			return 0;
 		if (wanted(&skb, address, sk, question) != VERDICT_YES)
 			return 0;
-		life = begin_life(address, 0, ignored(sk) ? LIFE_IGNORED : LIFE_ALIVE);
+		life = begin_life(address, 0, ignored(probe, sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
 			return 0;
 		if (life->state == LIFE_IGNORED)
-			return probe->role == ROLE_CLONE ? IGNORED_TOKEN : 0;
+			return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
 	life->head = SKB_FIELD(&skb, u64, head);
 	question->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
@@ -271,6 +309,9 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	life->first = 0;
 
 	seq = next_seq(life);
+	/* A maker that finds no space in the ring must find its parent all the same. */
+	if (probe->role >= ROLE_CLONE)
+		token = call_token(life, 0);
 	event = reserve(sizeof(*event));
 	if (event) {
 		fill_header(&event->header, EVENT_ENTER, life->id, seq, probe->id, flags);
@@ -291,7 +332,7 @@ role:
 		die(life, address, 0, probe->id, FREE_RELEASED);
 	if (probe->role == ROLE_FREE_MEMORY) {
 		die(life, address, 0, probe->id, FREE_MEMORY);
-		forget(address);
+		forget(address, life);
 	}
 	return token;
 }

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 sh scripts/setup.sh test
 PATH=$PWD/node_modules/.bin:$PATH
-[ $# -gt 0 ] || set -- decode-track host-flood pcapng vm filters kafka otlp
+[ $# -gt 0 ] || set -- decode-track host-flood pcapng vm probe-cost filters kafka otlp
 for name in "$@"; do
   [ -f "bench/$name.ts" ] || fail "there is no benchmark '$name'." "There are: $(cd bench && echo *.ts)"
 done

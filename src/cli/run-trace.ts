@@ -111,6 +111,7 @@ export async function runTrace(
         details,
         innerFunctions: options.detail.innerFunctions,
         ringBytes: options.ringBytes,
+        maps: options.maps,
         snaplenBytes: options.snaplenBytes,
         exits: options.exits ? true : undefined,
         programs: options.programs,

@@ -53,6 +53,8 @@ export interface TraceFlags
   readonly duration?: string;
   readonly readyFile?: string;
   readonly ringMb?: string;
+  readonly maxLives?: string;
+  readonly maxCalls?: string;
   readonly snaplen?: string;
   readonly color?: boolean;
   readonly kprobeExits?: boolean;
@@ -91,6 +93,8 @@ export interface TraceOptions {
   readonly durationMs: number | undefined;
   readonly readyFile: string | undefined;
   readonly ringBytes: number;
+  /** Sizes of the kernel side's tables. */
+  readonly maps: { readonly lives: number; readonly calls: number };
   readonly snaplenBytes: number;
   /** undefined: as the terminal and NO_COLOR say. */
   readonly color: false | undefined;
@@ -107,6 +111,9 @@ export type TimestampForm = (typeof timestampForms)[number];
 
 const ringMbMax = 1024;
 const snaplenMax = 65_535;
+const tableMax = 16 * 1024 * 1024;
+/** As in bpf/maps.h. */
+const tableDefault = 65_536;
 
 /** The backend of that name; undefined if there is none. */
 export const parseBackend = (name: string): BackendName | undefined =>
@@ -215,6 +222,17 @@ export function parseTraceOptions(
     },
     `a power of two from 1 to ${ringMbMax}`,
   );
+  const tableSize = (option: string, text: string | undefined): number =>
+    checked(
+      option,
+      text,
+      (value) => whole(value, 1, tableMax),
+      `a whole number from 1 to ${tableMax}`,
+    ) ?? tableDefault;
+  const maps = {
+    lives: tableSize('--max-lives', flags.maxLives),
+    calls: tableSize('--max-calls', flags.maxCalls),
+  };
   const snaplenBytes = checked(
     '--snaplen',
     flags.snaplen,
@@ -290,6 +308,7 @@ export function parseTraceOptions(
     durationMs,
     readyFile: flags.readyFile,
     ringBytes: (ringMb ?? 64) * 1024 * 1024,
+    maps,
     snaplenBytes: snaplenBytes ?? 128,
     color: flags.color === false ? false : undefined,
     exits: flags.kprobeExits === true,

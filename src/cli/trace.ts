@@ -118,6 +118,11 @@ const traceCommand = (program: Command): Command =>
     .option('--duration <time>', 'stop after 500ms, 10s, 5m')
     .option('--ready-file <file>', 'create this file once every probe is recording')
     .option('--ring-mb <n>', 'size of the ring buffer, a power of two (default: 64)')
+    .option('--max-lives <n>', 'skbs that can be followed at once (default: 65536)')
+    .option(
+      '--max-calls <n>',
+      'calls that can be open at once, where the kernel has no sessions (default: 65536)',
+    )
     .option('--snaplen <bytes>', 'bytes of each packet to keep (default: 128)')
     .option('--no-color', 'no colours (also: the variable NO_COLOR)')
     .option('--kprobe-exits', 'backend kprobe: watch returns too; attaching takes twice as long');

@@ -2,11 +2,10 @@ import { attachTypes } from '../ffi/bpf-syscall.ts';
 import { raiseLimit } from '../ffi/libc.ts';
 import type { BpfObject, BpfProgram } from '../ffi/libbpf.ts';
 import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } from '../ffi/links.ts';
-import { probeRole } from '../event/layout.ts';
 import type { BackendName } from './backend.ts';
 import { attachCookie } from './cookie.ts';
 import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
-import { isMapRole } from './roles.ts';
+import { isMapRole, needsExit } from './roles.ts';
 
 /** What came of attaching. `links` are the caller's to close, newest first. */
 export interface Attached {
@@ -41,8 +40,7 @@ const reasonOf = (error: unknown): string =>
 const isMapProbe = (probe: PlannedProbe): boolean => isMapRole(probe.role);
 
 /** What it returns matters to the programs. */
-const returnMatters = (probe: PlannedProbe): boolean =>
-  probe.role === probeRole.clone || probe.role === probeRole.alloc || isMapProbe(probe);
+const returnMatters = (probe: PlannedProbe): boolean => needsExit(probe.role) || isMapProbe(probe);
 
 /**
  * One link for many functions is all or nothing, and one function that cannot be probed spoils it. So a refused set is

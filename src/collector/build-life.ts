@@ -14,6 +14,7 @@ import type { BareLife } from '../event/story.ts';
 import type { ContextTable } from './context-table.ts';
 import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
+import { linkParent } from './losses.ts';
 import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
 import { readConntrack, readRule, readSocket } from './surroundings.ts';
@@ -25,8 +26,12 @@ export interface LifeSurroundings {
   readonly offsetAt: (at: number) => number;
   readonly context: ContextTable;
   readonly symbols: Symbols;
+  readonly lives: ReadonlyMap<number, LifeDraft>;
   readonly details: DetailReader | undefined;
 }
+
+/** include/net/dropreason-core.h; its number differs between kernels. */
+const NOT_SPECIFIED = 'NOT_SPECIFIED';
 
 /** drop_event.reason of a kernel that tells none. */
 const REASON_NOT_TOLD = 0xffffffff;
@@ -41,17 +46,17 @@ const endings: ReadonlyMap<number, LifeEnd['how']> = new Map(
 
 export function buildLife(
   draft: LifeDraft,
-  parent: Life['parent'],
+  origin: Pick<Life, 'parent' | 'mergedInto'>,
   surroundings: LifeSurroundings,
 ): BareLife {
   const { words, offsetAt, context, symbols } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
-  const end = draft.end < 0 ? undefined : readEnd(draft, offsetAt(draft.end), surroundings);
+  const end = draft.end < 0 ? undefined : readEnd(draft, surroundings);
   const calls = buildCalls(draft, packets, end, surroundings);
   return {
     id: draft.id,
     skb: draft.skb,
-    parent,
+    ...origin,
     offsetNs: draft.begin,
     calls,
     packets,
@@ -126,11 +131,21 @@ function droppedBy(end: LifeEnd, calls: readonly Call[]): LifeEnd {
     : end;
 }
 
-function readEnd(
-  { end: at, rule }: LifeDraft,
-  offsetNs: number,
-  { words, symbols }: LifeSurroundings,
-): LifeEnd {
+/**
+ * What hangs on a packet (fragments, merged segments) is freed with it by a function that says "dropped" for no reason, also
+ * when the packet was received. What became of the packet, its own end tells; so that end of a part is none of a drop. Also
+ * of the clone that reassembly makes of a fragment to put it into its place.
+ */
+function isPart(draft: LifeDraft, { words, lives }: LifeSurroundings): boolean {
+  if (draft.merge >= 0) return true;
+  const maker = draft.link < 0 ? undefined : lives.get(linkParent(words, draft.link));
+  return maker !== undefined && maker.merge >= 0 && maker.merge < draft.link;
+}
+
+function readEnd(draft: LifeDraft, surroundings: LifeSurroundings): LifeEnd {
+  const { words, symbols, offsetAt } = surroundings;
+  const { end: at, rule } = draft;
+  const offsetNs = offsetAt(at);
   const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
   const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
   const location = address === 0n ? undefined : symbols.location(address);
@@ -141,6 +156,8 @@ function readEnd(
       const reason = verdictName('xdp', verdict);
       return { offsetNs, how: 'dropped', reason, ...notTold, location };
     }
+    if (isPart(draft, surroundings) && symbols.dropReason(code) === NOT_SPECIFIED)
+      return { offsetNs, how: 'consumed', reason: undefined, ...notTold, location };
     const isTold = code !== REASON_NOT_TOLD;
     return {
       offsetNs,

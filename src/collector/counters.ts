@@ -40,10 +40,11 @@ export function readKernelCounters(
   };
   let recursion = 0n;
   for (const name of loadedPrograms) {
-    // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs. A packet's end
-    // missed that way comes out as `reused`.
+    // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs: its twin takes those.
+    // A packet's end missed by both comes out as `reused`.
     // And what the programs themselves do to maps comes by the probes of maps.
-    if (name === 'tp_kmem_cache_free' || name === 'enter_map' || name === 'leave_map') continue;
+    if (name.startsWith('tp_kmem_cache_free') || name === 'enter_map' || name === 'leave_map')
+      continue;
     recursion += object.program(name).recursionMisses();
   }
   return {

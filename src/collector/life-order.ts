@@ -4,7 +4,7 @@ import { linkEvent, linkOperation, packetEvent } from '../event/layout.ts';
 import type { Life, LinkOperation } from '../event/packet-path.ts';
 import { u53 } from './decode.ts';
 import { linkParent } from './losses.ts';
-import type { CallDraft, LifeDraft } from './path-records.ts';
+import type { CallDraft, LifeDraft, PathDraft } from './path-records.ts';
 
 const operations: ReadonlyMap<number, LinkOperation> = new Map(
   Object.entries(linkOperation).map(([name, number]) => [number, name as LinkOperation]),
@@ -44,18 +44,33 @@ export function orderLives(
       for (const child of children.get(ordered[next]?.id ?? 0) ?? []) place(child);
     }
   };
-  placeFamily(lives.get(root));
+  placeFamily(eldest(words, lives, root));
   for (const life of orphans) placeFamily(life);
   // Only bytes that no kernel wrote can leave someone out: lives that are each other's parents.
   for (const life of lives.values()) placeFamily(life);
   return ordered;
 }
 
-/** Of a life in order; undefined if it has no parent in this path. */
+/** The life that a path's root comes from: a path may begin with what turns out to be a part of a packet. */
+function eldest(
+  words: Uint32Array,
+  lives: ReadonlyMap<number, LifeDraft>,
+  root: number,
+): LifeDraft | undefined {
+  let life = lives.get(root);
+  for (let climbed = 0; life !== undefined && climbed < lives.size; climbed++) {
+    const parent = lives.get(parentId(words, life));
+    if (parent === undefined) break;
+    life = parent;
+  }
+  return life;
+}
+
+/** Of a life in order, after nesting; undefined if it has no parent in this path. */
 export function parentOf(
   words: Uint32Array,
   life: LifeDraft,
-  lives: ReadonlyMap<number, LifeDraft>,
+  { lives, offsetAt }: PathDraft,
 ): Life['parent'] {
   const parent = lives.get(parentId(words, life));
   if (parent === undefined || parent.index >= life.index) return undefined;
@@ -65,10 +80,31 @@ export function parentOf(
     const operation = packet.getUint8(packetEvent.cloned) === 0 ? 'copy' : 'clone';
     return { life: parent.index, call: -1, operation };
   }
-  const link = new DataView(words.buffer, words.byteOffset + life.link * 4);
+  return { life: parent.index, ...readLink(words, life.link, parent.calls, offsetAt(life.link)) };
+}
+
+/** What a life in order went into; undefined if it went into none of this path. */
+export function mergedInto(
+  words: Uint32Array,
+  life: LifeDraft,
+  { lives, offsetAt }: PathDraft,
+): Life['mergedInto'] {
+  if (life.merge < 0) return undefined;
+  const into = lives.get(linkParent(words, life.merge));
+  if (into === undefined || into === life) return undefined;
+  return { life: into.index, ...readLink(words, life.merge, life.calls, offsetAt(life.merge)) };
+}
+
+/** Which of `calls` made the link at word position `at`, and how. */
+function readLink(
+  words: Uint32Array,
+  at: number,
+  calls: readonly CallDraft[],
+  time: number,
+): { readonly call: number; readonly operation: LinkOperation } {
+  const link = new DataView(words.buffer, words.byteOffset + at * 4);
   return {
-    life: parent.index,
-    call: makingCall(parent.calls, link.getUint32(linkEvent.parentSeq, true), life.begin),
+    call: makingCall(calls, link.getUint32(linkEvent.parentSeq, true), time),
     operation: operations.get(link.getUint8(linkEvent.operation)) ?? 'copy',
   };
 }

@@ -7,8 +7,8 @@ import { u53 } from './decode.ts';
 import { missingDetails, type LifeDraft } from './path-records.ts';
 
 /**
- * Every record of a life but exits took the next number, so a gap says how many are missing; details are announced by their
- * call. Gaps at the start of a life
+ * Every record of a life but exits took the next number, so a gap says how many are missing, and between which calls; details
+ * are announced by their call. Gaps at the start of a life
  * whose earlier part was handed out before are no losses, and those of a path that outgrew its memory are told once, as that.
  */
 export function findLosses(
@@ -21,16 +21,20 @@ export function findLosses(
   let missing = 0;
   for (const life of lives) {
     const isContinued = raw.continued && (life.seqs[0] ?? 0) > 0;
-    if (isContinued) losses.push({ cause: 'continued', life: life.id });
-    else if (life.link < 0 && life.linked) losses.push({ cause: 'link', life: life.id });
-    const parent = life.link < 0 ? 0 : linkParent(raw.words, life.link);
-    if (parent !== 0 && !isInPath(parent)) losses.push({ cause: 'continued', life: parent });
+    const { index } = life;
+    const isElsewhere = [life.link, life.merge].some(
+      (link) => link >= 0 && !isInPath(linkParent(raw.words, link)),
+    );
+    if (!isContinued && life.link < 0 && life.linked) losses.push({ cause: 'link', life: index });
+    if (isContinued || isElsewhere) losses.push({ cause: 'continued', life: index });
 
     let previous = isContinued ? (life.seqs[0] ?? 0) - 1 : -1;
     for (const seq of life.seqs) {
       const count = seq - previous - 1;
       if (count > 0) {
-        gaps.push({ cause: 'events', life: life.id, afterSeq: previous, count });
+        const after = life.calls.findIndex((call) => call.seq >= seq);
+        const before = after < 0 ? life.calls.length - 1 : after - 1;
+        gaps.push({ cause: 'events', life: index, afterSeq: previous, count, before, after });
         missing += count;
       }
       previous = seq;
@@ -38,7 +42,9 @@ export function findLosses(
     for (const call of life.calls) {
       const count = call.announced === 0 ? 0 : missingDetails(call, raw.words);
       if (count === 0) continue;
-      gaps.push({ cause: 'events', life: life.id, afterSeq: call.seq, count });
+      const before = call.index;
+      const after = before + 1 < life.calls.length ? before + 1 : -1;
+      gaps.push({ cause: 'events', life: index, afterSeq: call.seq, count, before, after });
       missing += count;
     }
   }

@@ -10,7 +10,7 @@ import { buildLife } from './build-life.ts';
 import { createContextTable, type ContextTable, type Owner } from './context-table.ts';
 import { headerWord, kindOf } from './decode.ts';
 import { directionOf } from './direction.ts';
-import { orderLives, parentOf } from './life-order.ts';
+import { mergedInto, orderLives, parentOf } from './life-order.ts';
 import { findLosses } from './losses.ts';
 import { nest } from './nesting.ts';
 import type { DetailReader } from './read-detail.ts';
@@ -102,10 +102,11 @@ function buildPath(raw: RawPath, draft: PathDraft, around: Surroundings): Packet
   const drafts = orderLives(words, draft.lives, raw.root);
   nest(draft.calls);
   const { context, symbols, details } = around;
-  const surroundings = { words, offsetAt, context, symbols, details };
-  const lives = drafts.map((life) =>
-    buildLife(life, parentOf(words, life, draft.lives), surroundings),
-  );
+  const surroundings = { words, offsetAt, lives: draft.lives, context, symbols, details };
+  const lives = drafts.map((life) => {
+    const parent = parentOf(words, life, draft);
+    return buildLife(life, { parent, mergedInto: mergedInto(words, life, draft) }, surroundings);
+  });
   const id = drafts[0]?.id ?? raw.root;
   const root = lives[0];
   return withStory({

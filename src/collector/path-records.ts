@@ -52,8 +52,9 @@ export interface LifeDraft {
   begin: number;
   /** The kernel says that it has a parent. */
   linked: boolean;
-  /** Word positions; -1: none. */
+  /** Word positions; -1: none. `merge` is the link that says what it went into. */
   link: number;
+  merge: number;
   end: number;
   readonly calls: CallDraft[];
   readonly packets: number[];
@@ -184,7 +185,8 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
       calls.push(call);
     } else if (kind === eventKind.packet) life.packets.push(at);
     else if (kind === eventKind.link) {
-      if (life.link < 0) life.link = at;
+      if ((flags & eventFlag.merge) !== 0) life.merge = at;
+      else if (life.link < 0) life.link = at;
     } else if (kind === eventKind.socket) life.sockets.push(at);
     else if (kind === eventKind.conntrack) life.conntracks.push(at);
     else if (kind === eventKind.rule) life.rule = at;
@@ -199,6 +201,7 @@ const newLife = (id: number, begin: number, index: number): LifeDraft => ({
   begin,
   linked: false,
   link: -1,
+  merge: -1,
   end: -1,
   calls: [],
   packets: [],

@@ -2,7 +2,7 @@ import { SkbspanError, UsageError } from '../errors.ts';
 import { tracepointArgument, tracepointId } from '../event/layout.ts';
 import type { BackendName } from './backend.ts';
 import { type Candidate, findCandidates, tracepointSkb } from './candidates.ts';
-import { isTrackingRole, type ProbeRole, roleOf } from './roles.ts';
+import { isTrackingRole, type ProbeRole, roleOf, skbArgOf } from './roles.ts';
 
 /** Marks probe ids of tracepoints; PROBE_TRACEPOINT in bpf/event.h. */
 const tracepointBit = 0x80000000;
@@ -70,7 +70,7 @@ const planFunction = (id: number, found: Candidate, role: ProbeRole, silent: boo
   func: found.name,
   module: found.module,
   address: found.address,
-  skbArg: found.skbArg,
+  skbArg: skbArgOf(role, found.skbArg),
   sockArg: found.sockArg,
   role,
   silent,

@@ -13,12 +13,21 @@ import { ruleProbes } from './rule-probes.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
+/** How much the kernel side can follow at once; undefined: its own defaults (bpf/maps.h). */
+export interface MapSizes {
+  /** Entries: skbs. */
+  readonly lives?: number | undefined;
+  /** Entries: calls whose exit is watched; the backends kprobe and kprobe-multi need one each. */
+  readonly calls?: number | undefined;
+}
+
 /** What the programs are loaded for. */
 export interface ProgramSetOptions {
   readonly backend: BackendName;
   /** Programs of single tracepoints, without `tp_`. */
   readonly tracepoints: readonly string[];
   readonly ringBytes: number;
+  readonly maps: MapSizes;
   readonly snaplenBytes: number;
   /** Inode; 0: all. */
   readonly netns: number;
@@ -49,6 +58,8 @@ export interface ProgramSet {
   watchFrames(): void;
   /** Tells a filter where page fragments are; it does not look into them else. */
   setPageMap(pages: PageMap): void;
+  /** Lets the kernel side tidy up; to be called once a second. */
+  collect(): void;
   /** Throws the switch: from here on events are recorded, or no more. */
   record(on: boolean): void;
 }
@@ -60,6 +71,9 @@ const objectFile = packageFile('build/skbspan.bpf.o');
 
 /** Every kernel with kprobe.multi can run it. */
 const trampolineFinder = 'find_trampolines';
+
+/** Removes what is left of the dead. */
+const collector = 'collect';
 
 const functionPrograms: Readonly<Record<BackendName, readonly string[]>> = {
   'kprobe-session': ['session', trampolineFinder],
@@ -79,6 +93,10 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   object.map('ring').setMaxEntries(options.ringBytes);
+  for (const name of ['lives', 'calls'] as const) {
+    const entries = options.maps[name];
+    if (entries !== undefined) object.map(name).setMaxEntries(entries);
+  }
 }
 
 /** By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel. */
@@ -160,13 +178,18 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   const always = [
     'tp_kfree_skb',
     options.consumeSkbArguments > 1 ? 'tp_consume_skb_at' : 'tp_consume_skb',
-    ...(options.backend === 'tracepoint' ? ['tp_kmem_cache_free'] : []),
+    ...(options.backend === 'tracepoint'
+      ? ['tp_kmem_cache_free', 'tp_kmem_cache_free_nested']
+      : []),
   ];
+  // Programs that user space runs at will: since 5.14, and what they do here since 5.13.
+  const tidies = options.functionId('bpf_prog_test_run_syscall') !== undefined;
   const loaded = [
     ...functionPrograms[options.backend],
     ...(options.details.maps === true ? ['enter_map', 'leave_map'] : []),
     ...always,
     ...(options.rules ? ruleProbes.map(({ program }) => program) : []),
+    ...(tidies ? [collector] : []),
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
   const object = await load(options, loaded);
@@ -196,6 +219,9 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
       changeControl(object, (view) => {
         view.setUint32(control.frames, 1, true);
       });
+    },
+    collect() {
+      if (tidies) object.program(collector).runOnce();
     },
     record(on) {
       changeControl(object, (view) => {

@@ -9,7 +9,13 @@ import { probeRole } from '../event/layout.ts';
 const freeMemory = ['kfree_skbmem', 'napi_skb_cache_put'];
 
 /** Functions that run when the last reference is gone. */
-const free = ['__kfree_skb', '__napi_kfree_skb', 'kfree_skb_partial', 'napi_skb_free_stolen_head'];
+const free = [
+  '__kfree_skb',
+  '__kfree_skb_defer', // until 6.2
+  '__napi_kfree_skb',
+  'kfree_skb_partial',
+  'napi_skb_free_stolen_head',
+];
 
 /** Functions that return a new sk_buff. */
 export const allocators = [
@@ -21,6 +27,7 @@ export const allocators = [
   'build_skb',
   'napi_alloc_skb',
   'napi_build_skb',
+  'napi_get_frags', // may hand out again the one whose content GRO took
   'slab_build_skb',
 ] as const;
 
@@ -44,6 +51,32 @@ const byName = new Map<string, ProbeRole>([
   ...frameReturns.map((name) => [name, probeRole.frameReturn] as const),
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],
+  ['ip_frag_next', probeRole.fragment],
+  ['ip6_frag_next', probeRole.fragment],
+  ['ip_do_fragment', probeRole.fragmentList],
+  ['ip6_fragment', probeRole.fragmentList],
+  ['skb_segment', probeRole.segment],
+  ['skb_segment_list', probeRole.segment],
+  ['skb_morph', probeRole.morph],
+  ['inet_frag_queue_insert', probeRole.reassemble],
+  ['skb_gro_receive', probeRole.merge],
+  ['skb_gro_receive_list', probeRole.merge],
+]);
+
+/** Roles that are played when the function returns: its exit is watched whatever the user asks for. */
+const atExit: ReadonlySet<ProbeRole> = new Set([
+  probeRole.clone,
+  probeRole.alloc,
+  probeRole.fragment,
+  probeRole.segment,
+  probeRole.merge,
+]);
+
+/** Of two skbs, the second one is whose call it is: what the first becomes, or takes in. */
+const ofSecond: ReadonlySet<ProbeRole> = new Set([
+  probeRole.copy,
+  probeRole.morph,
+  probeRole.merge,
 ]);
 
 /** The role of a function that takes no skb; `maps`: what it does to a BPF map matters. */
@@ -69,6 +102,12 @@ export const isMapRole = (role: ProbeRole): boolean => mapRoles.has(role);
 export function roleOf(func: string): ProbeRole {
   return byName.get(func) ?? (release.test(func) ? probeRole.release : probeRole.plain);
 }
+
+export const needsExit = (role: ProbeRole): boolean => atExit.has(role);
+
+/** Which argument is the skb that the call is on, given the first one that is an skb. */
+export const skbArgOf = (role: ProbeRole, firstSkbArg: number): number =>
+  ofSecond.has(role) ? firstSkbArg + 1 : firstSkbArg;
 
 /** Roles without which lives cannot be told apart: their functions are watched even if the user asked for others only. */
 export function isTrackingRole(role: ProbeRole): boolean {

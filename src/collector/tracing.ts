@@ -14,9 +14,9 @@ import { detailReader, type Details } from './details.ts';
 import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
+import { loadProgramSet, type MapSizes, type ProgramSet } from './program-set.ts';
 import { programKinds, type ProgramKind } from './program-templates.ts';
 import { createProgramTracer, type ProgramTracer } from './program-tracer.ts';
-import { loadProgramSet, type ProgramSet } from './program-set.ts';
 import { attachRuleProbes, canTellRules, ruleProbes } from './rule-probes.ts';
 import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
@@ -47,6 +47,7 @@ export interface TracingOptions {
   /** A power of two, at least a page. */
   readonly ringBytes: number;
   readonly snaplenBytes: number;
+  readonly maps?: MapSizes;
   /** kprobe backend only: watch exits too, which doubles the time to attach. */
   readonly exits: boolean | undefined;
   /** Which BPF programs are traced; default: all kinds. */
@@ -130,6 +131,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       tracepoints,
       ringBytes: options.ringBytes,
       snaplenBytes: options.snaplenBytes,
+      maps: options.maps ?? {},
       netns: options.netns ?? 0,
       filter: options.filter ?? {},
       details,
@@ -199,6 +201,8 @@ function randomId(): Uint8Array {
 function closeAll(links: readonly BpfLink[]): void {
   for (const link of links) link.close();
 }
+
+const TIDY_EVERY_MS = 1000;
 
 /** So many single kprobes are removed at once; the kernel waits for grace periods. */
 const parallelDetach = 64;
@@ -282,6 +286,10 @@ async function record(
   const pages = options.filter?.pcap === undefined ? undefined : pageMap();
   if (pages !== undefined) programs.setPageMap(pages);
   programs.record(true);
+  const tidying = setInterval(() => {
+    programs.collect();
+  }, TIDY_EVERY_MS);
+  tidying.unref();
 
   const statistics = async (tracker = worker.statistics()): Promise<Statistics> => {
     const kernel = readKernelCounters(programs.object, programs.loaded);
@@ -308,6 +316,7 @@ async function record(
 
   const finish = async (): Promise<Statistics> => {
     programs.record(false);
+    clearInterval(tidying);
     const tracked = worker.stop();
     await tracked;
     const result = await statistics(tracked);

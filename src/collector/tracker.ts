@@ -6,9 +6,16 @@
  *
  * Identity. A record names its life, minted in the kernel and never used twice; the sk_buff's address plays no part here.
  * Every life belongs to exactly one path. A life seen for the first time begins a path of its own, unless its record is a
- * link whose parent is in flight: then it joins the parent's path. The kernel sends the link before any other record of the
- * child, so that is the rule; should the link be lost, the child's first packet record names the parent too, and the path
- * begun meanwhile is joined to the parent's as a whole.
+ * link whose parent is in flight: then it joins the parent's path. For a clone or copy the kernel sends the link before any
+ * other record of the child, so that is the rule; should the link be lost, the child's first packet record names the parent
+ * too, and the path begun meanwhile is joined to the parent's as a whole.
+ *
+ * Joins. A link may also name a life that has a path already: a fragment or segment that was on record before its link, or,
+ * with the flag `merge`, a packet that went into another one (GRO, reassembly). Then two paths in flight become one: all
+ * lives and records of the linked life's path go over to the path of the one it names, which keeps its root. So the first
+ * segment of a GRO batch, or the fragment that came first, is what the path is called by. When the path is built, a root
+ * that turned out to be a part of something gives way to what it is a part of (life-order.ts). Such a path is over when the
+ * lives of all of them have ended. If the named life was handed out before, the two stay apart, and the later says so.
  *
  * Ends. A life has ended when a free or drop record came. A path is over when all its lives have ended and no call of it is
  * open (enters that will have an exit, less exits). Then a short grace is left to it (50 ms), because the kernel still runs

@@ -215,6 +215,7 @@ export const eventFlag = {
   first: 4,
   linked: 8,
   list: 16,
+  merge: 32,
 } as const;
 
 export const linkOperation = {
@@ -224,6 +225,8 @@ export const linkOperation = {
   morph: 4,
   xdp: 5,
   gro: 6,
+  reassembly: 7,
+  fragment: 8,
 } as const;
 
 export const freeHow = {
@@ -231,6 +234,7 @@ export const freeHow = {
   released: 2,
   memory: 3,
   reused: 4,
+  morphed: 5,
 } as const;
 
 export const probeRole = {
@@ -242,6 +246,12 @@ export const probeRole = {
   copy: 5,
   alloc: 6,
   frameReturn: 16,
+  fragment: 7,
+  fragmentList: 8,
+  segment: 9,
+  morph: 10,
+  reassemble: 11,
+  merge: 12,
   inner: 32,
   mapLookup: 33,
   mapUpdate: 34,

@@ -10,8 +10,21 @@
 
 import type { CallDetail } from './call-detail.ts';
 
-/** How a life began from another one; `link_operation` in bpf/event.h. */
-export type LinkOperation = 'clone' | 'copy' | 'segment' | 'morph' | 'xdp' | 'gro';
+/** How two lives of a path hang together; `link_operation` in bpf/event.h, bpf/links.h tells what each means. */
+export const linkOperations = [
+  'clone',
+  'copy',
+  'segment',
+  'morph',
+  'xdp',
+  'gro',
+  'reassembly',
+  'fragment',
+] as const;
+export type LinkOperation = (typeof linkOperations)[number];
+
+/** How a life can end; `free_how` in bpf/event.h, and drops. */
+export const lifeEnds = ['dropped', 'consumed', 'released', 'memory', 'reused', 'morphed'] as const;
 
 /** Why a path was handed out: all its lives ended | nothing heard for the idle time | memory was needed | tracing stopped. */
 export type PathEnding = 'ended' | 'idle' | 'evicted' | 'stopped';
@@ -53,18 +66,25 @@ export interface Origin {
 }
 
 export type PathLoss =
-  /** `count` records of a life are missing after sequence number `afterSeq` (-1: from the start). */
+  /**
+   * `count` records of a life are missing after sequence number `afterSeq` (-1: from the start). They lie between the calls
+   * `before` and `after` of that life (indices; -1: there is none on that side), of which therefore some is uncertain: what
+   * ran between them, what `after` runs in, and, if its timing is enter-only, how long `before` took.
+   */
   | {
       readonly cause: 'events';
+      /** Index into `lives`, here and below. */
       readonly life: number;
       readonly afterSeq: number;
       readonly count: number;
+      readonly before: number;
+      readonly after: number;
     }
   /** The record that says which life this one came from is missing. */
   | { readonly cause: 'link'; readonly life: number }
   /** The path's record store was full: `count` records were thrown away. */
   | { readonly cause: 'memory'; readonly count: number }
-  /** An earlier part of this path was already handed out (`ending` idle or evicted). */
+  /** An earlier part of this path, or of what this life is linked to, was already handed out (`ending` idle or evicted). */
   | { readonly cause: 'continued'; readonly life: number };
 
 export interface Life {
@@ -73,6 +93,12 @@ export interface Life {
   readonly skb: bigint;
   /** Index into PacketPath.lives and into that life's calls; `call` is -1 if the call was not seen. */
   readonly parent:
+    { readonly life: number; readonly call: number; readonly operation: LinkOperation } | undefined;
+  /**
+   * What this life went into, by which of its own calls (-1: not seen): GRO and reassembly make one packet of several. Such
+   * a life was a packet of its own, so mostly it has no `parent`; `life` may stand before it or after.
+   */
+  readonly mergedInto:
     { readonly life: number; readonly call: number; readonly operation: LinkOperation } | undefined;
   readonly offsetNs: number;
   /** In order of their beginning; nesting by `depth` and `parent`. */
@@ -159,7 +185,8 @@ export interface Device {
 
 export interface LifeEnd {
   readonly offsetNs: number;
-  readonly how: 'dropped' | 'consumed' | 'released' | 'memory' | 'reused';
+  /** morphed: the sk_buff lives on with another packet's content. */
+  readonly how: (typeof lifeEnds)[number];
   /**
    * Decoded name without SKB_DROP_REASON_ (`NETFILTER_DROP`), or `reason <n>`; the verdict (`XDP_DROP`) where no skb was there
    * for the kernel to give a reason; undefined unless dropped.

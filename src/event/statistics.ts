@@ -17,10 +17,12 @@ export interface Statistics {
 /** Every way in which something can be lost, with the words the summary uses. */
 export const lossCauses = {
   ring_full: 'events: the ring buffer was full (enlarge it with --ring-mb)',
-  lives_full: 'packets not followed: the kernel table of lives was full',
+  lives_full:
+    'packets not followed: the kernel table of lives was full (enlarge it with --max-lives)',
   lives_busy: 'packets not followed: the kernel table of lives was locked',
-  calls_full: 'exits not matched: the kernel table of open calls was full',
-  links: 'clones and copies that could not be followed',
+  calls_full:
+    'exits not matched: the kernel table of open calls was full (enlarge it with --max-calls)',
+  links: 'clones, copies and parts of packets that could not be followed',
   context: 'task and device records not sent',
   reused: 'packets whose end was not seen before their address was used again',
   unreadable: 'skb arguments that could not be read',

@@ -185,12 +185,12 @@ test('losses', async (t) => {
     [
       'a gap',
       [enterRecord({ life: 1 }), freeRecord({ life: 1, seq: 4 })],
-      [{ cause: 'events', life: 1, afterSeq: 0, count: 3 }],
+      [{ cause: 'events', life: 0, afterSeq: 0, count: 3, before: 0, after: -1 }],
     ],
     [
       'from the start',
       [enterRecord({ life: 1, seq: 2 })],
-      [{ cause: 'events', life: 1, afterSeq: -1, count: 2 }],
+      [{ cause: 'events', life: 0, afterSeq: -1, count: 2, before: -1, after: 0 }],
     ],
     [
       'out of order is no loss',
@@ -208,22 +208,22 @@ test('losses', async (t) => {
         packetRecord({ life: 2, seq: 1, parent: 1, flags: linked, cloned: 1 }),
       ],
       [
-        { cause: 'link', life: 2 },
-        { cause: 'events', life: 2, afterSeq: -1, count: 1 },
+        { cause: 'link', life: 1 },
+        { cause: 'events', life: 1, afterSeq: -1, count: 1, before: -1, after: -1 },
       ],
     ],
     [
       'the link, and nobody tells the parent',
       [enterRecord({ life: 2, seq: 1, flags: linked })],
       [
-        { cause: 'link', life: 2 },
-        { cause: 'events', life: 2, afterSeq: -1, count: 1 },
+        { cause: 'link', life: 0 },
+        { cause: 'events', life: 0, afterSeq: -1, count: 1, before: -1, after: 0 },
       ],
     ],
     [
       'the parent is not here',
       [linkRecord({ life: 2, parent: 1 })],
-      [{ cause: 'continued', life: 1 }],
+      [{ cause: 'continued', life: 0 }],
     ],
   ];
   for (const [name, records, losses] of cases)
@@ -289,4 +289,78 @@ test('tasks and devices are remembered over batches, and new words replace old o
   assert.equal(comm(), 'sixteen-letters! a');
   add(taskRecord({ tid: 5, comm: 'new' }), deviceRecord({ netns: 1, ifindex: 2, name: 'b' }));
   assert.equal(comm(), 'new b');
+});
+
+test('a life on record before its link: it hangs on the call that cut the packet', () => {
+  const path = onePath(
+    enterRecord({ life: 1, seq: 0, timeNs: 100, probe: 1 }),
+    enterRecord({ life: 2, seq: 0, timeNs: 110, probe: 2 }),
+    enterRecord({ life: 1, seq: 1, timeNs: 120, probe: 3 }),
+    linkRecord({
+      life: 2,
+      seq: 1,
+      timeNs: 130,
+      parent: 1,
+      parentSeq: 1,
+      flags: linked,
+      operation: linkOperation.fragment,
+    }),
+  );
+  assert.deepEqual(
+    path.lives.map(({ id, parent }) => [id, parent]),
+    [
+      [1, undefined],
+      [2, { life: 0, call: 1, operation: 'fragment' }],
+    ],
+  );
+  assert.deepEqual(path.losses, []);
+});
+
+test('a path that begins with a part is called by the packet that the part is of', () => {
+  const path = onePath(
+    enterRecord({ life: 1, seq: 0, timeNs: 100 }),
+    enterRecord({ life: 2, seq: 0, timeNs: 110 }),
+    linkRecord({ life: 2, seq: 1, timeNs: 120, parent: 1, flags: eventFlag.merge }),
+    linkRecord({ life: 1, seq: 1, timeNs: 130, parent: 2, flags: linked }),
+  );
+  assert.deepEqual(
+    path.lives.map(({ id }) => id),
+    [2, 1],
+  );
+  assert.equal(path.id, 2);
+});
+
+test('a merge: both packets, what went into what, and a part is not dropped by itself', () => {
+  const path = onePath(
+    enterRecord({ life: 1, seq: 0, timeNs: 100, probe: 1 }),
+    enterRecord({ life: 2, seq: 0, timeNs: 110, probe: 1 }),
+    enterRecord({ life: 2, seq: 1, timeNs: 120, probe: 2 }),
+    linkRecord({
+      life: 2,
+      seq: 2,
+      timeNs: 130,
+      parent: 1,
+      parentSeq: 1,
+      flags: eventFlag.merge,
+      operation: linkOperation.gro,
+    }),
+    linkRecord({ life: 3, seq: 0, timeNs: 140, parent: 2, flags: linked }),
+    dropRecord({ life: 2, seq: 3, timeNs: 150, reason: 2 }),
+    dropRecord({ life: 3, seq: 1, timeNs: 150, reason: 2 }),
+    dropRecord({ life: 1, seq: 1, timeNs: 160, reason: 2 }),
+  );
+  assert.deepEqual(
+    path.lives.map(({ id, parent, mergedInto, end }) => [id, parent?.life, mergedInto, end?.how]),
+    [
+      [1, undefined, undefined, 'dropped'],
+      [2, undefined, { life: 0, call: 1, operation: 'gro' }, 'consumed'],
+      [3, 1, undefined, 'consumed'],
+    ],
+  );
+});
+
+test('what a life went into was handed out before: said', () => {
+  const path = onePath(linkRecord({ life: 2, parent: 1, flags: eventFlag.merge }));
+  assert.equal(path.lives[0]?.mergedInto, undefined);
+  assert.deepEqual(path.losses, [{ cause: 'continued', life: 0 }]);
 });

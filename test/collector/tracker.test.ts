@@ -165,7 +165,7 @@ test('late exits are orphans, other late records make a continued path', () => {
   add(enterRecord({ life: 1, seq: 1 }), dropRecord({ life: 1, seq: 2, reason: 3 }));
   tracker.finishAll();
   const [path] = paths();
-  assert.deepEqual(path?.losses, [{ cause: 'continued', life: 1 }]);
+  assert.deepEqual(path?.losses, [{ cause: 'continued', life: 0 }]);
   assert.equal(path.lives[0]?.end?.how, 'dropped');
 });
 
@@ -176,7 +176,7 @@ test('a child whose parent was handed out says so', () => {
   paths();
   add(linkRecord({ life: 2, parent: 1 }));
   tracker.finishAll();
-  assert.deepEqual(paths()[0]?.losses, [{ cause: 'continued', life: 1 }]);
+  assert.deepEqual(paths()[0]?.losses, [{ cause: 'continued', life: 0 }]);
 });
 
 test('memory used up: paths that are over go first, then the one not heard of for longest', () => {
@@ -280,4 +280,31 @@ test('undecodable records are counted and change nothing', () => {
   add(new Uint8Array(0), new Uint8Array(72), enterRecord({ life: 0 }));
   const { events, losses, pathsInFlight } = tracker.statistics();
   assert.deepEqual([events, losses.get('undecodable'), pathsInFlight], [0, 3, 0]);
+});
+
+test('two packets that become one become one path, which ends with both', () => {
+  const { tracker, add, paths } = createTestTracker();
+  const { point, merge } = eventFlag;
+  add(enterRecord({ life: 1, flags: point }), enterRecord({ life: 2, flags: point }));
+  add(enterRecord({ life: 3, flags: point }));
+  add(linkRecord({ life: 2, seq: 1, parent: 1, flags: merge }));
+  add(freeRecord({ life: 2, seq: 2 }), freeRecord({ life: 3, seq: 1 }));
+  tracker.sweep(50);
+  assert.deepEqual(ids(paths()), [3], 'the other one goes on');
+  add(freeRecord({ life: 1, seq: 1 }));
+  tracker.sweep(100);
+  const [joined] = paths();
+  assert.deepEqual(lifeIds(joined), [1, 2]);
+  assert.equal(joined?.ending, 'ended');
+});
+
+test('a merge names the survivor of a path that took others in before', () => {
+  const { tracker, add, paths } = createTestTracker();
+  const { point, merge } = eventFlag;
+  for (const life of [1, 2, 3, 4]) add(enterRecord({ life, flags: point }));
+  add(linkRecord({ life: 2, seq: 1, parent: 1, flags: merge }));
+  add(linkRecord({ life: 4, seq: 1, parent: 3, flags: merge }));
+  add(linkRecord({ life: 3, seq: 1, parent: 2, flags: merge }));
+  tracker.finishAll();
+  assert.deepEqual(paths().map(lifeIds), [[1, 2, 3, 4]]);
 });

@@ -1,17 +1,21 @@
 import type { KernelName } from '../../scripts/vm/kernels.ts';
 import type { Scenario } from './scenario.ts';
 import { clone } from './scenarios/clone.ts';
+import { copy } from './scenarios/copy.ts';
 import { details } from './scenarios/details.ts';
 import { drop } from './scenarios/drop.ts';
 import { filter, verifier } from './scenarios/filter.ts';
+import { flood } from './scenarios/flood.ts';
+import { fragments, routed } from './scenarios/fragments.ts';
 import { interrupted, killed, second } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
-import { oracle } from './scenarios/oracle.ts';
+import { bridgedOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
 import { tc, xdp } from './scenarios/programs.ts';
 import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { surroundings } from './scenarios/surroundings.ts';
+import { merges, segments } from './scenarios/segments.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -24,6 +28,9 @@ export interface Case {
   /** --filter-func; undefined: all functions. */
   readonly filter: string | undefined;
 }
+
+/** What becomes of one packet, and several packets that become one. */
+const lives = [copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle];
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
 const programs = [tc, xdp, programFlood];
@@ -57,6 +64,7 @@ const withBackend = (
 const newer = [
   ...withBackend('kprobe-session', [
     ...all,
+    ...lives,
     filter,
     tunnel,
     details,
@@ -72,7 +80,7 @@ const newer = [
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
-    ...withBackend('kprobe', all, FEW_FUNCTIONS),
+    ...withBackend('kprobe', [...all, ...lives], FEW_FUNCTIONS),
     ...withBackend('kprobe', [filter, tunnel, details, second, ...programs], FEW_FUNCTIONS),
     ...withBackend('kprobe', [surroundings], SURROUNDINGS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),

@@ -38,7 +38,12 @@ function pathOf(words: string): SeenPath {
   return {
     ...{ id: 1, start_time_ns: '0', duration_ns: 9, direction: 'transmit', ending: 'ended' },
     ...{ losses: [], flow: null },
-    lives: [{ id: 1, skb: '0x1', parent: null, offset_ns: 0, end: null, calls }],
+    lives: [
+      {
+        ...{ id: 1, skb: '0x1', parent: null, merged_into: null, offset_ns: 0, end: null },
+        ...{ packets: [], calls },
+      },
+    ],
   };
 }
 

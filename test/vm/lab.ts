@@ -1,5 +1,6 @@
 // Runs inside the guest: two network namespaces joined by a veth pair, and skbspan itself as a child process.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
@@ -17,10 +18,14 @@ export interface Lab {
   /** Folder whose files come back to the host. */
   readonly folder: string;
   readonly backend: string;
+  /** skbspan's --filter-func for this machine; undefined: all functions. */
+  readonly filter: string | undefined;
   /** Whether skbspan was asked to trace a function. */
   readonly wants: (func: string) => boolean;
   /** Runs a command to its end; throws with its output if it fails. */
   run(command: string): string;
+  /** The same, while this process goes on: for a tracer in it. */
+  finished(command: string): Promise<void>;
   /** Starts a command that runs beside; ended with the scenario at the latest. */
   background(command: string): ChildProcess;
   /** Starts `skbspan trace`; resolves when it is recording. */
@@ -57,7 +62,6 @@ export async function until<T>(
   throw new Error(`${what}: not within ${timeoutMs} ms`);
 }
 
-/** `filter` is skbspan's --filter-func for this machine; undefined: all functions. */
 export async function withLab(
   folder: string,
   backend: string,
@@ -80,8 +84,15 @@ export async function withLab(
   const lab: Lab = {
     folder,
     backend,
+    filter,
     wants: (func) => filter === undefined || new RegExp(`^(?:${filter})$`).test(func),
     run,
+    finished: async (command) => {
+      const child = spawn('sh', ['-c', command], { stdio: 'inherit' });
+      children.push(child);
+      const [status] = (await once(child, 'exit')) as [number | null];
+      if (status !== 0) throw new Error(`${command}: status ${status}`);
+    },
     background: (command) => {
       const child = spawn('sh', ['-c', `exec ${command}`], { stdio: 'ignore' });
       children.push(child);

@@ -57,7 +57,9 @@ export interface SeenLife {
     readonly call: number;
     readonly operation: string;
   } | null;
+  readonly merged_into: SeenLife['parent'];
   readonly offset_ns: number;
+  readonly packets: readonly SeenSight[];
   readonly end: {
     readonly how: string;
     readonly offset_ns: number;
@@ -66,6 +68,14 @@ export interface SeenLife {
     readonly program: string | null;
   } | null;
   readonly calls: readonly SeenCall[];
+}
+
+export interface SeenSight {
+  readonly flow: SeenFlow | null;
+  readonly len: number;
+  readonly bytes: string;
+  readonly transport_offset: number | null;
+  readonly gso: { readonly size: number; readonly segments: number } | null;
 }
 
 export interface SeenCall {
@@ -173,7 +183,9 @@ export function assertSound(path: SeenPath): void {
   const name = `path ${path.id} (${path.flow?.transport ?? 'no flow'} ${path.flow?.detail ?? ''})`;
   assert.deepEqual(path.losses, [], `${name} lost something`);
   for (const [index, life] of path.lives.entries()) {
-    assert.equal(life.parent === null, index === 0, `${name}: only the first life has no parent`);
+    // A life without a parent is the first, or a packet of its own until it went into another one.
+    const isFirst = index === 0 || (life.parent === null && life.merged_into !== null);
+    assert.equal(life.parent === null, isFirst, `${name}: life ${life.id} comes from nowhere`);
     if (life.parent !== null) assert.ok(life.parent.life < index, `${name}: a parent stands first`);
     let seq = -1;
     for (const call of life.calls) {

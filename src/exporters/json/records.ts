@@ -98,13 +98,14 @@ const endFields = (end: LifeEnd | undefined): Json =>
         rule: end.rule === undefined ? null : { ...end.rule },
       };
 
+const linkFields = (link: Life['parent']): Json =>
+  link === undefined ? null : { life: link.life, call: link.call, operation: link.operation };
+
 const lifeFields = (life: Life): Fields => ({
   id: life.id,
   skb: hex(life.skb),
-  parent:
-    life.parent === undefined
-      ? null
-      : { life: life.parent.life, call: life.parent.call, operation: life.parent.operation },
+  parent: linkFields(life.parent),
+  merged_into: linkFields(life.mergedInto),
   offset_ns: life.offsetNs,
   end: endFields(life.end),
   calls: life.calls.map(callFields),
@@ -121,6 +122,8 @@ const lossFields = (loss: PathLoss): Fields => ({
   life: 'life' in loss ? loss.life : null,
   after_seq: 'afterSeq' in loss ? loss.afterSeq : null,
   count: 'count' in loss ? loss.count : null,
+  before: 'before' in loss ? loss.before : null,
+  after: 'after' in loss ? loss.after : null,
 });
 
 /** One packet path as a plain object for JSON. */

@@ -61,18 +61,28 @@ function applicationLinks({ application, options }: PathPlan): SpanLink[] {
   return [{ context, attributes: { [own.linkSource]: source } }];
 }
 
-/** To the span of the call that made this life; to the life that it was made from, if that call has none. */
-function linksOf({ lives, selection }: PathPlan, { parent }: Life): SpanLink[] {
+/**
+ * To the span of the call that made this life; to the life that it was made from, if that call has none. And to the life that
+ * it went into.
+ */
+function linksOf(plan: PathPlan, { parent, mergedInto }: Life): SpanLink[] {
+  const links = linkTo(plan, parent);
+  // The call that merged is one of this life's own.
+  if (mergedInto !== undefined) links.push(...linkTo(plan, { ...mergedInto, call: -1 }));
+  return links;
+}
+
+function linkTo({ lives, selection }: PathPlan, parent: Life['parent']): SpanLink[] {
   if (parent === undefined) return [];
   let plan = lives[parent.life];
   let call = plan?.life.calls[parent.call];
   if (selection?.calls[parent.life]?.[parent.call] === false) call = undefined;
-  // The nearest one that has a span; the first life always has.
+  // The nearest one that has a span; the first life always has, a packet that went into another one may not.
   while (plan?.life.parent !== undefined && selection?.lives[plan.index] === false) {
     plan = lives[plan.life.parent.life];
     call = undefined;
   }
-  if (plan === undefined) return [];
+  if (plan === undefined || selection?.lives[plan.index] === false) return [];
   const context =
     call === undefined
       ? plan.context

@@ -133,11 +133,16 @@ export function endComment(end: LifeEnd, place: string): string {
   return `${words}${locationWords(end.location)} at=${end.offsetNs}ns${by}${place}`;
 }
 
-/** `from` is what it was made from: that life's index, the call's index (-1: not seen) and the operation. */
+/**
+ * `from` is what it was made from: that life's index, the call's index (-1: not seen) and the operation; `into` is what it
+ * went into, likewise.
+ */
 export function lifeComment(life: Life, index: number): string {
-  const { parent } = life;
+  const { parent, mergedInto } = life;
   let words = `${commentKind.life} id=${life.id} index=${index}`;
   if (parent !== undefined) words += ` from=${parent.life}/${parent.call}/${parent.operation}`;
+  if (mergedInto !== undefined)
+    words += ` into=${mergedInto.life}/${mergedInto.call}/${mergedInto.operation}`;
   words += ` at=${life.offsetNs}ns skb=${hex(life.skb)}`;
   words += ` calls=${life.calls.length} packets=${life.packets.length}`;
   if (life.sockets.length > 0) words += ` sockets=${life.sockets.length}`;
@@ -162,6 +167,7 @@ export function lossComment(loss: PathLoss): string {
   if ('life' in loss) words += ` life=${loss.life}`;
   if ('afterSeq' in loss) words += ` after=${loss.afterSeq}`;
   if ('count' in loss) words += ` count=${loss.count}`;
+  if ('before' in loss) words += ` between=${loss.before}/${loss.after}`;
   return words;
 }
 

@@ -43,6 +43,7 @@ const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   released: 'released',
   memory: 'freed',
   reused: 'end not seen',
+  morphed: 'replaced',
 };
 
 /** A drop of any life counts first; else what became of the packet's first life. */
@@ -83,7 +84,6 @@ function sentence(
   names: readonly string[],
   isSegmented: boolean,
 ): string {
-  const ids = path.lives.map((life) => life.id);
   return [
     counted(calls.length, 'call'),
     duration(path.durationNs),
@@ -96,7 +96,7 @@ function sentence(
       ? ''
       : `incomplete: ${path.losses
           .slice(0, LIST_MAX)
-          .map((loss) => lossText(loss, ids))
+          .map((loss) => lossText(loss, path.lives))
           .join(', ')}`,
   ]
     .filter((part) => part !== '')

@@ -30,6 +30,10 @@ export type Item =
   /** It lay in a queue. */
   | { readonly kind: 'wait'; readonly wait: Wait }
   | { readonly kind: 'end'; readonly life: Life }
+  /** The life goes into another one: GRO, reassembly. */
+  | { readonly kind: 'merge'; readonly life: Life; readonly into: Life }
+  /** So many records are missing here. */
+  | { readonly kind: 'missing'; readonly count: number; readonly isLast: boolean }
   /** Nothing was recorded for this long; inside a call that call itself was busy, outside the packet waited. */
   | { readonly kind: 'gap'; readonly durationNs: number; readonly inside: Call | undefined };
 
@@ -108,9 +112,50 @@ function addHeaders(
   return known;
 }
 
-/** By time; a change of headers stands before the call that was the first to see it. */
-const order = (a: Draft, b: Draft): number =>
-  a.offsetNs - b.offsetNs || Number(b.item.kind === 'headers') - Number(a.item.kind === 'headers');
+/** What is missing, and a change of headers, stand before the call that comes next. */
+function rank({ item }: Draft): number {
+  if (item.kind === 'missing') return item.isLast ? 3 : 0;
+  return item.kind === 'headers' ? 1 : 2;
+}
+
+/** By time. */
+const order = (a: Draft, b: Draft): number => a.offsetNs - b.offsetNs || rank(a) - rank(b);
+
+/** The line that says what a life went into, at the end of the call that did it. */
+function addMerge(life: Life, lives: readonly Life[], calls: readonly Draft[], top: Draft[]): void {
+  const into = lives[life.mergedInto?.life ?? -1];
+  if (into === undefined) return;
+  const at = life.mergedInto?.call ?? -1;
+  const call = life.calls[at];
+  const offsetNs =
+    call === undefined
+      ? (life.end?.offsetNs ?? life.offsetNs)
+      : call.offsetNs + (call.durationNs ?? 0);
+  (calls[at]?.children ?? top).push(draft({ kind: 'merge', life, into }, offsetNs));
+}
+
+/** A line at each place where records of the life are missing. */
+function addMissing(
+  { lives, losses }: PacketPath,
+  index: number,
+  calls: readonly Draft[],
+  top: Draft[],
+): void {
+  const life = lives[index];
+  for (const loss of losses) {
+    if (loss.cause !== 'events' || loss.life !== index || life === undefined) continue;
+    const next = life.calls[loss.after];
+    const last = life.calls[loss.before];
+    const within = next?.parent?.life === index ? calls[next.parent.call] : undefined;
+    const over = last === undefined ? life.offsetNs : last.offsetNs + (last.durationNs ?? 0);
+    (within?.children ?? top).push(
+      draft(
+        { kind: 'missing', count: loss.count, isLast: next === undefined },
+        next?.offsetNs ?? over,
+      ),
+    );
+  }
+}
 
 /** Sorts, adds the gaps, and says when the last thing in there was over. */
 function finish(
@@ -171,6 +216,8 @@ export function arrange(path: PacketPath): readonly Node[] {
     const own = addLife(life, index, top);
     calls.push(own);
     flows.push(addHeaders(life, index, own, top, known));
+    addMerge(life, path.lives, own, top);
+    addMissing(path, index, own, top);
   }
   return finish(root, path.durationNs, undefined).nodes;
 }

@@ -64,9 +64,8 @@ export function headLines(path: PacketPath, paint: Paint): string[] {
     paint('faint', facts(path)),
     paint('loss', endingText(path)),
   ];
-  const ids = path.lives.map((life) => life.id);
   for (const loss of path.losses.slice(0, LOSS_LINES)) {
-    lines.push(paint('loss', `! ${lossText(loss, ids)}`));
+    lines.push(paint('loss', `! ${lossText(loss, path.lives)}`));
   }
   const more = path.losses.length - LOSS_LINES;
   if (more > 0) lines.push(paint('loss', `! and ${more} more losses`));

@@ -6,7 +6,7 @@ import type {
   PathLoss,
   SocketSight,
 } from '../../event/packet-path.ts';
-import { clean, codeLocation, endpoint, place, taskName } from './format.ts';
+import { clean, codeLocation, endpoint, functionName, place, taskName } from './format.ts';
 
 const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   dropped: '✗ dropped',
@@ -14,6 +14,7 @@ const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   released: 'released',
   memory: 'freed',
   reused: 'end not seen, its address was used again',
+  morphed: 'replaced by another packet',
 };
 
 /** `✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a`, `consumed at icmp_rcv+0x1a3`. */
@@ -48,11 +49,12 @@ function socketText(socket: SocketSight): string {
 
 const isDropped = (life: Life): boolean => life.end?.how === 'dropped';
 
-/** The packet itself: a frame goes on as the skb that was built from it, and that as a frame that XDP sends on. */
+/** The life that the packet goes on as: an XDP frame as an skb, and back; what reassembly gives to another sk_buff. */
 function lastForm({ lives }: PacketPath): Life | undefined {
   let at = 0;
   for (const [index, { parent }] of lives.entries())
-    if (parent?.operation === 'xdp' && parent.life === at) at = index;
+    if ((parent?.operation === 'xdp' || parent?.operation === 'morph') && parent.life === at)
+      at = index;
   return lives[at];
 }
 
@@ -96,14 +98,25 @@ const endingWords: Readonly<Record<PacketPath['ending'], string>> = {
 /** Why the path was handed out before its end; empty if it was not. */
 export const endingText = (path: PacketPath): string => endingWords[path.ending];
 
-/** What is missing from a path, in words. `ids` are the life ids by index. */
-export function lossText(loss: PathLoss, ids: readonly number[]): string {
-  const who = (life: number): string => `#${ids[life] ?? '?'}`;
+/** Which calls stand around what is missing: `between ip_rcv and tcp_v4_rcv`. */
+function gapText({ life, before, after }: PathLoss & { cause: 'events' }, lives: Lives): string {
+  const calls = lives[life]?.calls ?? [];
+  const [first, next] = [calls[before], calls[after]].map((call) =>
+    call === undefined ? undefined : functionName(call.func, call.module),
+  );
+  if (first !== undefined && next !== undefined) return `between ${first} and ${next}`;
+  if (first !== undefined) return `after ${first}`;
+  return next === undefined ? 'of it alone' : `before ${next}`;
+}
+
+type Lives = PacketPath['lives'];
+
+/** What is missing from a path, in words. */
+export function lossText(loss: PathLoss, lives: Lives): string {
+  const who = (life: number): string => `#${lives[life]?.id ?? '?'}`;
   switch (loss.cause) {
-    case 'events': {
-      const where = loss.afterSeq < 0 ? 'from its start' : `after its event ${loss.afterSeq}`;
-      return `${loss.count} events of ${who(loss.life)} are missing ${where}`;
-    }
+    case 'events':
+      return `${loss.count} events of ${who(loss.life)} are missing ${gapText(loss, lives)}: which calls ran there is not known`;
     case 'link':
       return `what ${who(loss.life)} was made from is not known`;
     case 'memory':

@@ -94,15 +94,25 @@ function rowParts(
       };
     }
     case 'life': {
-      const { id, parent, end } = item.life;
-      const maker = (parent?.call ?? -1) < 0 ? ', the call that made it was not seen' : '';
+      const { id, parent, mergedInto, end } = item.life;
+      const isPacket = parent === undefined && mergedInto !== undefined;
+      const isMade = !isPacket && (parent?.call ?? -1) < 0;
+      const maker = isMade ? ', the call that made it was not seen' : '';
       const alive = end === undefined ? ', still alive' : '';
       return {
         ...bare,
-        label: `${parent?.operation ?? 'life'} #${id}${maker}${alive}`,
+        label: `${isPacket ? 'packet' : (parent?.operation ?? 'life')} #${id}${maker}${alive}`,
         tone: 'life',
       };
     }
+    case 'merge':
+      return {
+        ...bare,
+        label: `merged into #${item.into.id} (${item.life.mergedInto?.operation ?? ''})`,
+        tone: 'life',
+      };
+    case 'missing':
+      return { ...bare, label: `! ${item.count} events are missing here`, tone: 'loss' };
     case 'headers': {
       const now = item.sight.flow === undefined ? '' : flowAddresses(item.sight.flow);
       return {

@@ -2,15 +2,17 @@
  * Packet paths from their JSON records (docs/json.md); the reverse of src/exporters/json/records.ts. What a record of an
  * older version does not have is empty; what is derived from the rest (story.ts) is derived anew.
  */
-import type {
-  Call,
-  Device,
-  LifeEnd,
-  Origin,
-  PacketPath,
-  PacketSight,
-  PathLoss,
-  Task,
+import {
+  type Call,
+  type Device,
+  type LifeEnd,
+  lifeEnds,
+  linkOperations,
+  type Origin,
+  type PacketPath,
+  type PacketSight,
+  type PathLoss,
+  type Task,
 } from '../../event/packet-path.ts';
 import { callKinds, verdictName } from '../../event/verdicts.ts';
 import { withStory, type BareLife } from '../../event/story.ts';
@@ -111,7 +113,7 @@ const readSight = (fields: Fields): PacketSight => ({
 
 const readEnd = (fields: Fields): LifeEnd => ({
   offsetNs: number(fields, 'offset_ns'),
-  how: word(fields, 'how', ['dropped', 'consumed', 'released', 'memory', 'reused']),
+  how: word(fields, 'how', lifeEnds),
   reason: textOr(fields, 'reason'),
   reasonCode: numberOr(fields, 'reason_code'),
   location: optional(fields, 'location', readLocationFields),
@@ -120,13 +122,17 @@ const readEnd = (fields: Fields): LifeEnd => ({
   rule: fields['rule'] === undefined ? undefined : optional(fields, 'rule', readRule),
 });
 
+const readLink = (link: Fields): NonNullable<BareLife['parent']> => ({
+  ...place(link),
+  operation: word(link, 'operation', linkOperations),
+});
+
 const readLife = (fields: Fields): BareLife => ({
   id: number(fields, 'id'),
   skb: big(fields, 'skb'),
-  parent: optional(fields, 'parent', (parent) => ({
-    ...place(parent),
-    operation: word(parent, 'operation', ['clone', 'copy', 'segment', 'morph', 'xdp', 'gro']),
-  })),
+  parent: optional(fields, 'parent', readLink),
+  // Not in records of the first version.
+  mergedInto: 'merged_into' in fields ? optional(fields, 'merged_into', readLink) : undefined,
   offsetNs: number(fields, 'offset_ns'),
   calls: list(fields, 'calls', readCall),
   packets: list(fields, 'packets', readSight),
@@ -144,6 +150,8 @@ function readLoss(fields: Fields): PathLoss {
         life: number(fields, 'life'),
         afterSeq: number(fields, 'after_seq'),
         count: number(fields, 'count'),
+        before: 'before' in fields ? number(fields, 'before') : -1,
+        after: 'after' in fields ? number(fields, 'after') : -1,
       };
     case 'memory':
       return { cause, count: number(fields, 'count') };

@@ -252,7 +252,7 @@ function build(
     if (lifeHead === undefined) return undefined;
     if (sockets.length !== lifeHead.sockets || conntracks.length !== lifeHead.conntracks)
       return undefined;
-    const { index, id, skb, parent, offsetNs } = lifeHead;
+    const { index, id, skb, parent, mergedInto, offsetNs } = lifeHead;
     const ownCalls = inOrder(calls, lifeHead.calls);
     const ownPackets = inOrder(packets, lifeHead.packets);
     if (ownCalls === undefined || ownPackets === undefined) return undefined;
@@ -262,6 +262,7 @@ function build(
         id,
         skb,
         parent,
+        mergedInto,
         offsetNs,
         calls: ownCalls,
         packets: ownPackets,
@@ -279,12 +280,16 @@ function build(
 
 /** Exporters follow these without looking. */
 function areReferencesGood(lives: readonly BareLife[]): boolean {
-  return lives.every(({ parent, calls }, index) => {
+  return lives.every(({ parent, mergedInto, calls }, index) => {
     if (parent !== undefined) {
       const from = lives[parent.life];
       // A parent stands before its children.
       if (from === undefined || parent.life >= index) return false;
       if (parent.call < -1 || parent.call >= from.calls.length) return false;
+    }
+    if (mergedInto !== undefined) {
+      if (lives[mergedInto.life] === undefined || mergedInto.life === index) return false;
+      if (mergedInto.call < -1 || mergedInto.call >= calls.length) return false;
     }
     return calls.every(
       (call) =>

@@ -1,14 +1,16 @@
 /** Comments of hop mode as parts of a packet path: the inverse of src/exporters/pcapng/hop-comments.ts. */
-import type {
-  Call,
-  CodeLocation,
-  Device,
-  Flow,
-  Life,
-  LifeEnd,
-  PacketSight,
-  PathLoss,
-  Task,
+import {
+  type Call,
+  type CodeLocation,
+  type Device,
+  type Flow,
+  type Life,
+  type LifeEnd,
+  lifeEnds,
+  linkOperations,
+  type PacketSight,
+  type PathLoss,
+  type Task,
 } from '../../event/packet-path.ts';
 import type { CallDetail } from '../../event/call-detail.ts';
 import type { BarePath } from '../../event/story.ts';
@@ -248,7 +250,7 @@ export function readFlow(words: Words): Flow | undefined {
 }
 
 export function readEnd(words: Words): { readonly life: number; readonly value: LifeEnd } {
-  const how = words.name('how', ['dropped', 'consumed', 'released', 'memory', 'reused']);
+  const how = words.name('how', lifeEnds);
   const reason = words.optionalText('reason');
   const reasonCode = words.optionalNumber('code');
   const program = words.optionalText('program');
@@ -280,6 +282,7 @@ export interface LifeHead {
   readonly id: number;
   readonly index: number;
   readonly parent: Life['parent'];
+  readonly mergedInto: Life['mergedInto'];
   readonly offsetNs: number;
   readonly skb: bigint;
   readonly calls: number;
@@ -288,13 +291,12 @@ export interface LifeHead {
   readonly conntracks: number;
 }
 
-const operations = ['clone', 'copy', 'segment', 'morph', 'xdp', 'gro'] as const;
-
 export function readLife(words: Words): LifeHead {
   return {
     id: words.number('id'),
     index: words.count('index'),
-    parent: readOrigin(words),
+    parent: readLink(words, 'from'),
+    mergedInto: readLink(words, 'into'),
     offsetNs: words.number('at'),
     skb: words.bigint('skb'),
     calls: words.count('calls'),
@@ -304,10 +306,10 @@ export function readLife(words: Words): LifeHead {
   };
 }
 
-function readOrigin(words: Words): Life['parent'] {
-  if (!words.has('from')) return undefined;
-  const [life = '', call = '', name = ''] = words.parts('from', 3);
-  const operation = operations.find((each) => each === name);
+function readLink(words: Words, key: 'from' | 'into'): Life['parent'] {
+  if (!words.has(key)) return undefined;
+  const [life = '', call = '', name = ''] = words.parts(key, 3);
+  const operation = linkOperations.find((each) => each === name);
   if (operation === undefined) throw new Unreadable(name);
   return { life: readNumber(life), call: readNumber(call), operation };
 }
@@ -341,6 +343,7 @@ export function readLoss(words: Words): PathLoss {
         life: words.number('life'),
         afterSeq: words.number('after'),
         count: words.number('count'),
+        ...readGap(words),
       };
     case 'memory':
       return { cause, count: words.number('count') };
@@ -348,6 +351,13 @@ export function readLoss(words: Words): PathLoss {
     case 'continued':
       return { cause, life: words.number('life') };
   }
+}
+
+/** The calls around a gap; recordings of before have none. */
+function readGap(words: Words): { readonly before: number; readonly after: number } {
+  if (!words.has('between')) return { before: -1, after: -1 };
+  const { life: before, call: after } = readPair(words, 'between');
+  return { before, after };
 }
 
 const isLossCause = (name: string): name is LossCause => Object.hasOwn(lossCauses, name);

@@ -10,7 +10,7 @@ import {
   summaryRecord,
 } from '../../../src/exporters/json/records.ts';
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
-import { packetPaths, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
+import { allPaths, packetPaths, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { someStatistics } from '../../pipeline/stub-exporter.ts';
 import { collect } from '../text/collect.ts';
 import { revivePath } from './revive.ts';
@@ -22,7 +22,7 @@ async function printed(path: PacketPath, format: 'tree' | 'table'): Promise<stri
 }
 
 describe('path records', () => {
-  for (const [name, path] of Object.entries(packetPaths())) {
+  for (const [name, path] of Object.entries(allPaths())) {
     test(`${name}: a reader gets back the path itself, and so everything that the text shows`, async () => {
       const back = revivePath(jsonLine(pathRecord(path)));
       assert.deepEqual(back, path);

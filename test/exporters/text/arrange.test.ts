@@ -7,7 +7,10 @@ import { buildPath, flow, sight, type LifeSpec } from '../../fixtures/packet-pat
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 import { client, start } from '../../fixtures/scenery.ts';
 
-/** `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns (`qdisc~n`: in a queue), `!` changed headers. */
+/**
+ * `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns (`qdisc~n`: in a queue), `!` changed headers, `>id` a
+ * merge, `?n` missing records.
+ */
 const brief = (nodes: readonly Node[]): string =>
   nodes
     .map(({ item, children }) => {
@@ -25,6 +28,10 @@ const brief = (nodes: readonly Node[]): string =>
           return `${item.wait.place}~${item.wait.durationNs}`;
         case 'gap':
           return `~${item.durationNs}`;
+        case 'merge':
+          return `>${item.into.id}`;
+        case 'missing':
+          return `?${item.count}`;
       }
     })
     .join(' ');

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
-import { packetPaths, programsPath } from '../../fixtures/packet-paths.ts';
+import { allPaths, packetPaths } from '../../fixtures/packet-paths.ts';
 import { collect } from './collect.ts';
 
 process.env['TZ'] = 'UTC';
@@ -20,7 +20,7 @@ function compare(name: string, text: string): void {
 }
 
 describe('golden', () => {
-  for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
+  for (const [name, path] of Object.entries(allPaths())) {
     test(`tree of ${name}`, async () => {
       const { output, text } = collect();
       const exporter = createTextExporter({ output, format: 'tree', color: false, columns: 120 });

@@ -68,11 +68,21 @@ describe('outcome', () => {
 });
 
 test('many losses are counted, not listed', () => {
-  const loss: PathLoss = { cause: 'events', life: 0, afterSeq: 3, count: 2 };
+  const loss: PathLoss = {
+    cause: 'events',
+    life: 0,
+    afterSeq: 3,
+    count: 2,
+    before: 1,
+    after: 2,
+  };
   const path = { ...pingPath(), losses: Array.from({ length: 12 }, () => loss) };
   const lines = headLines(path, plain).slice(2);
   assert.equal(lines.length, 6);
-  assert.equal(lines[0], '    ! 2 events of #17 are missing after its event 3');
+  assert.equal(
+    lines[0],
+    '    ! 2 events of #17 are missing between ip_local_out and __ip_local_out: which calls ran there is not known',
+  );
   assert.equal(lines[5], '    ! and 7 more losses');
 });
 

@@ -6,7 +6,7 @@ import { hopValues } from '../../../src/exporters/kafka/hop-records.ts';
 import { pathValue } from '../../../src/exporters/kafka/path-records.ts';
 import { jsonLine, pathLine, pathRecord } from '../../../src/exporters/json/records.ts';
 import { readPath } from '../../../src/sources/kafka/read-path.ts';
-import { packetPaths, programsPath, pingPath } from '../../fixtures/packet-paths.ts';
+import { allPaths, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 
 const read = (name: string): string =>
   readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
@@ -23,7 +23,7 @@ const linesOf = (day: string, kind: string): string[] =>
   read(`test/fixtures/kafka/${kind}-${day}.jsonl`).trimEnd().split('\n');
 
 test('a path comes back from its record', () => {
-  for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
+  for (const [name, path] of Object.entries(allPaths())) {
     const origin = identity;
     assert.deepEqual(readPath(pathValue(path, origin).toString()), { ...path, origin }, name);
     assert.deepEqual(readPath(pathLine({ ...path, origin })), { ...path, origin }, name);
@@ -61,7 +61,7 @@ test("today's records are valid, and the schemas know each of their fields", () 
     );
   const onlyPath = strict('skbspan.path-1');
   const onlyHop = strict('skbspan.hop-1');
-  for (const [name, path] of Object.entries(packetPaths())) {
+  for (const [name, path] of Object.entries(allPaths())) {
     const plain = JSON.parse(jsonLine(pathRecord(path))) as unknown;
     assert.ok(onlyPath(plain), `${name}: ${ajv.errorsText(onlyPath.errors)}`);
     const record = JSON.parse(pathValue(path, identity).toString()) as unknown;

@@ -16,7 +16,7 @@ import {
   type RecordingReader,
 } from '../../../src/sources/pcapng/recording.ts';
 import { sight } from '../../fixtures/packet-path-parts.ts';
-import { packetPaths, pingPath, programsPath } from '../../fixtures/packet-paths.ts';
+import { allPaths, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 import { hostEth0 } from '../../fixtures/scenery.ts';
 import { record } from './record.ts';
 
@@ -37,7 +37,7 @@ function pingWith(part: Partial<Life>): PacketPath {
   return withStory({ ...path, lives: [{ ...life, ...part }] });
 }
 
-for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
+for (const [name, path] of Object.entries(allPaths())) {
   test(`${name}: what was recorded comes back exactly`, () => {
     const { paths, reader } = readAll(record([path]));
     assert.deepEqual(paths, [path]);

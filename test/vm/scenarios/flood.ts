@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NumberResult } from '../../fixtures/numbered-packets.ts';
+import { until, type Lab } from '../lab.ts';
+import type { Scenario } from '../scenario.ts';
+
+const PACKETS = 50_000;
+const PORT = 5201;
+/** What an emulated CPU reads without falling behind. */
+const PACKETS_PER_SECOND = 2500;
+const PAYLOAD_BYTES = 64;
+/** What is dead is collected in the second round after its death, one round a second. */
+const COLLECTED_MS = 3500;
+
+const MAPS = ['lives', 'calls', 'merging', 'refused'] as const;
+type Entries = Readonly<Record<(typeof MAPS)[number], number>>;
+
+/** Entries of the tracker's maps, by the word of bpftool. */
+const entries = (lab: Lab): Entries =>
+  Object.fromEntries(
+    MAPS.map((name) => [
+      name,
+      (JSON.parse(lab.run(`bpftool -j map dump name ${name}`) || '[]') as unknown[]).length,
+    ]),
+  ) as Entries;
+
+/** 50,000 numbered packets: each is one path, whatever addresses the kernel gives their sk_buffs; and nothing is left behind. */
+export const flood: Scenario = {
+  name: 'flood',
+  async act(lab) {
+    const { startTracing } = await import('../../../src/collector/tracing.ts');
+    const { backendNames } = await import('../../../src/collector/backend.ts');
+    const { createNumberAudit } = await import('../../fixtures/numbered-packets.ts');
+    lab.run('ip netns exec a ping -c 1 -W 5 10.0.0.2');
+    lab.background('ip netns exec b iperf3 -s -1');
+    await until('iperf3 listens', 10_000, () =>
+      lab.run('ip netns exec b ss -ltn').includes(`:${PORT}`) ? true : undefined,
+    );
+    const audit = createNumberAudit(PORT, PACKETS);
+    const tracing = await startTracing({
+      backend: backendNames.find((name) => name === lab.backend),
+      functions: lab.filter,
+      netns: undefined,
+      ringBytes: 128 * 1024 * 1024,
+      snaplenBytes: 96,
+      exits: true,
+      onProgress: () => undefined,
+      onPaths: (paths) => {
+        audit.add(paths);
+      },
+      onError: (error) => {
+        throw error;
+      },
+    });
+    try {
+      await sleep(COLLECTED_MS);
+      const before = entries(lab);
+      const rate = PACKETS_PER_SECOND * PAYLOAD_BYTES * 8;
+      const started = performance.now();
+      await lab.finished(
+        `ip netns exec a iperf3 -u -c 10.0.0.2 -b ${rate} -l ${PAYLOAD_BYTES} -k ${PACKETS} -J >${lab.folder}/iperf`,
+      );
+      const seconds = (performance.now() - started) / 1000;
+      await sleep(COLLECTED_MS);
+      const after = entries(lab);
+      const { losses, events, lives } = await tracing.stop();
+      lab.record('flood', {
+        ...audit.result(),
+        before,
+        after,
+        seconds,
+        events,
+        allLives: lives,
+        lost: Object.fromEntries([...losses].filter(([, count]) => count > 0)),
+      });
+    } finally {
+      await tracing.stop();
+    }
+  },
+  check({ fact, note }) {
+    const seen = fact('flood') as NumberResult & {
+      readonly before: Entries;
+      readonly after: Entries;
+      readonly seconds: number;
+      readonly events: number;
+      readonly lost: Readonly<Record<string, number>>;
+    };
+    const sent = (fact('iperf') as { end: { sum: { packets: number } } }).end.sum.packets;
+    const reuse = 100 * (1 - seen.addresses / seen.lives);
+    note(
+      `${seen.numbers} packets, ${seen.events} events in ${seen.seconds.toFixed(1)} s; ${seen.lives} lives at ` +
+        `${seen.addresses} addresses: ${reuse.toFixed(2)} % of them on a used one`,
+    );
+    note(`map entries before ${JSON.stringify(seen.before)}, after ${JSON.stringify(seen.after)}`);
+    assert.deepEqual(seen.lost, {}, 'something was lost');
+    assert.deepEqual([seen.joined, seen.split], [0, 0], seen.examples.join('\n'));
+    assert.ok(sent >= PACKETS, `${sent} sent`);
+    assert.equal(seen.numbers, PACKETS, 'every packet is there');
+    assert.equal(seen.incomplete, 0);
+    assert.ok(reuse > 50, 'addresses were used again, else this proves nothing');
+    for (const name of MAPS) {
+      assert.ok(
+        seen.after[name] <= seen.before[name] + 8,
+        `${name} grew: ${JSON.stringify([seen.before, seen.after])}`,
+      );
+    }
+  },
+};
