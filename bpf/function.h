@@ -39,6 +39,7 @@ static __always_inline void on_copy(u64 new, u64 old, u32 probe)
 	if (parent && parent->state != LIFE_DYING)
 		begin_child(new, parent->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(parent, 0), false, probe,
 			    LINK_COPY);
+	see_copy(new);
 }
 
 /* Returns the token of the call, 0: none. *watch_exit: the exit matters even without one. */
