@@ -10,6 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { hopColumns } from '../src/exporters/kafka/hop-columns.ts';
 
 const folder = fileURLToPath(new URL('queries/', import.meta.url));
 export const queryNames = readdirSync(folder)
@@ -20,24 +21,6 @@ export type Row = Readonly<Record<string, string | number | null>>;
 
 /** A text in SQL. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
-/** Columns of skbspan.hop/1 by the types that both engines give them. */
-export function hopColumns(): ReadonlyMap<string, 'VARCHAR' | 'BIGINT' | 'BOOLEAN'> {
-  const schema = JSON.parse(
-    readFileSync(new URL('../config/schema/skbspan.hop-1.schema.json', import.meta.url), 'utf8'),
-  ) as { readonly properties: Readonly<Record<string, { readonly type?: string | string[] }>> };
-  const types: Readonly<Record<string, 'BIGINT' | 'BOOLEAN' | undefined>> = {
-    integer: 'BIGINT',
-    number: 'BIGINT',
-    boolean: 'BOOLEAN',
-  };
-  return new Map(
-    Object.entries(schema.properties).map(([name, { type = 'string' }]) => {
-      const [first = 'string'] = typeof type === 'string' ? [type] : type;
-      return [name, types[first] ?? 'VARCHAR'];
-    }),
-  );
-}
 
 /** The results of `names`, by name; `parquet`: a file to keep the rows in. */
 export async function ask(

@@ -141,6 +141,7 @@ const symbols = {
   location: (address: bigint) => ({ address, func: '', offset: 0, module: undefined }),
   dropReason: (code: number) => `reason ${code}`,
   netnsName: (inode: number) => `netns:${inode}`,
+  owner: () => ({ containerId: '', podUid: '' }),
 };
 const functions = Array.from({ length: 200 }, (_, index) => `function_${index}`);
 

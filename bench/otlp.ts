@@ -1,7 +1,16 @@
 /**
  * The OTLP exporter, from packet paths to a real Jaeger's answer, against OpenTelemetry's serializer alone with the same spans
  * ready made: spans per second and CPU of this process. PATHS=20000 by default.
+ *
+ * Then live, on this kernel: what `ping -f` on loopback loses while paths go nowhere, to Jaeger, and to a receiver that takes
+ * every request and never answers. PINGS=30000 by default; FLOOD=0: not that.
  */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { PacketPath } from '../src/event/packet-path.ts';
@@ -9,6 +18,7 @@ import { createOtlpExporter } from '../src/exporters/otlp/exporter.ts';
 import { createResources } from '../src/exporters/otlp/resources.ts';
 import { packetPathToSpans } from '../test/exporters/otlp/readable-spans.ts';
 import { manyPaths, take } from '../test/fixtures/many-paths.ts';
+import { startReceiver } from '../test/exporters/otlp/receiver.ts';
 import { startJaeger } from '../test/peers/jaeger.ts';
 
 const count = Number(process.env['PATHS'] ?? 20_000);
@@ -89,4 +99,54 @@ await exporter.shutdown(0, {
   drops: new Map(),
   losses: new Map(),
 });
+
+const FLOOD_PINGS = Number(process.env['PINGS'] ?? 30_000);
+const main = new URL('../src/cli/main.ts', import.meta.url).pathname;
+
+interface Flood {
+  readonly lost: Readonly<Record<string, number>>;
+  readonly paths: number;
+  /** The largest that the process was. */
+  readonly peakMb: number;
+}
+
+async function flood(...outputs: string[]): Promise<Flood> {
+  const folder = mkdtempSync(join(tmpdir(), 'skbspan-bench-'));
+  const [ready, json] = [join(folder, 'ready'), join(folder, 'run.jsonl')];
+  const fixed = ['--backend', 'tracepoint', '--format', 'none', '--ready-file', ready];
+  // For the summary, which is its last line.
+  const summary = ['--json', json];
+  const child = spawn(process.execPath, [main, 'trace', ...fixed, ...summary, ...outputs], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  while (!existsSync(ready)) await sleep(10);
+  await promisify(execFile)('ping', ['-n', '-q', '-f', '-c', String(FLOOD_PINGS), '127.0.0.1']);
+  const status = readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8');
+  child.kill('SIGINT');
+  await ended;
+  const last = readFileSync(json, 'utf8').trim().split('\n').at(-1) ?? '{}';
+  rmSync(folder, { recursive: true });
+  const { losses, paths: finished } = JSON.parse(last) as {
+    losses: Record<string, number>;
+    paths: number;
+  };
+  return {
+    lost: Object.fromEntries(Object.entries(losses).filter(([, lost]) => lost > 0)),
+    paths: finished,
+    peakMb: Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024),
+  };
+}
+
+if (process.env['FLOOD'] !== '0') {
+  const dead = await startReceiver({ after: (end) => ends.push(end) }, () => ({ kind: 'never' }));
+  const floods = {
+    nowhere: await flood(),
+    jaeger: await flood('--otlp', jaeger.endpoint),
+    dead: await flood('--otlp', dead.endpoint),
+  };
+  for (const [to, { lost, paths: finished, peakMb }] of Object.entries(floods))
+    console.log(`  ${to}: ${finished} paths, ${peakMb} MB, lost ${JSON.stringify(lost)}`);
+  console.log(JSON.stringify({ bench: 'otlp-flood', ...floods }));
+}
 await Promise.all(ends.map((end) => end()));

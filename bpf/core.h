@@ -68,7 +68,12 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
 struct net_device {
+	const struct rtnl_link_ops *rtnl_link_ops;
 	char name[16];
 	int ifindex;
 	unsigned int mtu;
@@ -76,10 +81,20 @@ struct net_device {
 	possible_net_t nd_net;
 };
 
+struct in6_addr {
+	__u8 bytes[16];
+};
+
 struct sock_common {
 	unsigned short skc_family;
 	unsigned char skc_state;
 	possible_net_t skc_net;
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct kernfs_node {
@@ -96,8 +111,26 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct inode {
+	unsigned long i_ino;
+};
+
+struct socket;
+
+struct socket_alloc {
+	struct inode vfs_inode;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	kuid_t sk_uid;
+	__u16 sk_type;
+	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -105,6 +138,7 @@ struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _nfct;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned int mark;
@@ -126,6 +160,86 @@ struct sk_buff {
 	__u8 cloned : 1;
 	__u8 fclone : 2;
 	char cb[48];
+};
+
+/* Connection tracking and nf_tables: in modules, mostly. Their programs and branches are not there without. */
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conntrack_zone {
+	__u16 id;
+};
+
+struct nf_conn {
+	struct nf_conntrack_zone zone;
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+	__u32 mark;
+};
+
+struct nft_pktinfo {
+	struct sk_buff *skb;
+};
+
+struct nft_table {
+	char *name;
+	__u16 family : 6;
+};
+
+struct nft_rule_blob {
+	unsigned long size;
+	unsigned char data[1];
+};
+
+struct nft_chain {
+	struct nft_rule_blob *blob_gen_0;
+	struct nft_rule_blob *blob_gen_1;
+	struct nft_table *table;
+	char *name;
+};
+
+struct nft_verdict {
+	__u32 code;
+	struct nft_chain *chain;
+};
+
+struct nft_data {
+	struct nft_verdict verdict;
+};
+
+struct nft_immediate_expr {
+	struct nft_data data;
+	__u8 dreg;
+};
+
+struct nft_expr {
+	unsigned char data[1];
 };
 
 struct skb_shared_info {

@@ -160,6 +160,8 @@ static __always_inline void tell_device(const struct net_device *dev, u32 netns,
 	event->type = BPF_CORE_READ(dev, type);
 	event->_pad = 0;
 	bpf_core_read(event->name, sizeof(event->name), &dev->name);
+	__builtin_memset(event->link_kind, 0, sizeof(event->link_kind));
+	bpf_probe_read_kernel_str(event->link_kind, sizeof(event->link_kind), BPF_CORE_READ(dev, rtnl_link_ops, kind));
 	submit(event);
 	bpf_map_update_elem(&devices, &key, &now, BPF_ANY);
 }

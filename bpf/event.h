@@ -15,6 +15,8 @@
 
 #define COMM_BYTES 16
 #define IFNAME_BYTES 16
+#define LINK_KIND_BYTES 16
+#define RULE_NAME_BYTES 64
 #define LINK_LAYER_ADDRESS_BYTES 8
 #define SNAPLEN_MAX 65535
 #define OFFSET_NONE 0xffff
@@ -29,6 +31,10 @@ enum event_kind {
 	EVENT_TASK = 7, /* who a tid is */
 	EVENT_DEVICE = 8, /* what an ifindex in a network namespace is */
 	EVENT_DETAIL = 20, /* more about one call: a part that the user asked for */
+	/* surroundings.h, rule.h; numbered apart, as several things grow at once */
+	EVENT_SOCKET = 30, /* the life has got this socket; told when it becomes another one */
+	EVENT_CONNTRACK = 31, /* the packet's connection; told again when its status changed */
+	EVENT_RULE = 32, /* a rule of nftables decided to drop the packet */
 };
 
 /* event_header.flags */
@@ -199,6 +205,57 @@ struct device_event {
 	__u16 type; /* ARPHRD_* */
 	__u16 _pad;
 	char name[IFNAME_BYTES];
+	char link_kind[LINK_KIND_BYTES]; /* rtnl_link_ops.kind; empty: hardware or loopback */
+};
+
+struct socket_event {
+	struct event_header header;
+	__u64 socket; /* address */
+	__u64 cgroup; /* id; 0: unknown */
+	__u64 inode; /* 0: no process holds it */
+	__u8 local_address[16]; /* the first 4 bytes if the family is AF_INET */
+	__u8 remote_address[16];
+	__u32 netns;
+	__u32 uid;
+	__u16 local_port; /* host order */
+	__u16 remote_port;
+	__u16 family;
+	__u16 type; /* SOCK_*; 0: unknown */
+	__u16 protocol;
+	__u8 state; /* TCP_* of tcp_states.h */
+	__u8 full; /* 0: a stand-in for a socket (SYN_RECV, TIME_WAIT), which has no type, protocol, uid, inode and cgroup */
+	__u32 _pad;
+};
+
+struct conntrack_tuple {
+	__u8 source_address[16];
+	__u8 destination_address[16];
+	__u16 source_port; /* host order; of ICMP: the id */
+	__u16 destination_port;
+	__u16 family;
+	__u8 protocol;
+	__u8 _pad;
+};
+
+struct conntrack_event {
+	struct event_header header;
+	__u64 conntrack; /* address */
+	__u32 status; /* IPS_* bits */
+	__u32 mark;
+	struct conntrack_tuple original;
+	struct conntrack_tuple reply;
+	__u16 zone;
+	__u8 info; /* enum ip_conntrack_info: the low bits of skb->_nfct */
+	__u8 _pad[5];
+};
+
+struct rule_event {
+	struct event_header header;
+	__u64 handle;
+	__u32 family; /* NFPROTO_* */
+	__u32 _pad;
+	char table[RULE_NAME_BYTES];
+	char chain[RULE_NAME_BYTES];
 };
 
 /* Parts of a call's details. */

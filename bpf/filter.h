@@ -149,7 +149,10 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 struct question {
 	u64 start; /* of the window */
 	u32 linear; /* and LINEAR_* */
-	u32 len;
+	union {
+		u32 len;
+		u32 tell; /* once the call is recorded, and nothing is to be asked: TELL_* of surroundings.h */
+	};
 	/*
 	 * enum stage of this question; those before are answered, all with yes. Eight bytes wide, for older verifiers follow what is
 	 * known of a value on the stack only then: they know by it whether there is a question at all.

@@ -40,6 +40,11 @@ struct life {
 	u8 state;
 	u8 first; /* nothing but a link was sent so far */
 	u8 _pad[6];
+	/* surroundings.h: what was told last */
+	u64 socket; /* address */
+	u64 conntrack; /* skb->_nfct */
+	u64 conntrack_status; /* at the last call */
+	u64 conntrack_told; /* status as told */
 };
 
 /*

@@ -3,7 +3,7 @@
  * skb.h - reading an sk_buff.
  *
  * A probe looks at ten and more members of the skb at every call. One copy and then plain loads at CO-RE offsets is several
- * times cheaper than a probe read each. What is copied is the window from `len` to `data`, in which every kernel of the
+ * times cheaper than a probe read each. What is copied is the window from `_nfct` to `data`, in which every kernel of the
  * matrix has all the members in use but dev and sk (the whole struct would not fit the stack).
  *
  * skb->dev is not always a device: it shares its place with the rb-tree node of TCP's queues and with UDP's dev_scratch.
@@ -17,7 +17,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-#define SKB_WINDOW_BYTES 136 /* 104..120 are in use on 6.1 to 7.2 */
+#define SKB_WINDOW_BYTES 136 /* 112..128 are in use on 6.1 to 7.2 */
+/* A kernel without connection tracking has no _nfct, which else stands right before len. */
+#define SKB_HAS_NFCT bpf_core_field_exists(struct sk_buff, _nfct)
+#define SKB_WINDOW_START                                                                                               \
+	(SKB_HAS_NFCT ? bpf_core_field_offset(struct sk_buff, _nfct) : bpf_core_field_offset(struct sk_buff, len))
 
 #define AF_UNSPEC 0
 #define AF_UNIX 1
@@ -39,7 +43,7 @@ struct skb_copy {
  */
 #define SKB_FIELD(copy, type, member)                                                                                  \
 	({                                                                                                             \
-		u64 at = bpf_core_field_offset(struct sk_buff, member) - bpf_core_field_offset(struct sk_buff, len);   \
+		u64 at = bpf_core_field_offset(struct sk_buff, member) - SKB_WINDOW_START;                             \
 		asm volatile("" : "+r"(at));                                                                           \
 		*(type *)((copy)->window + at);                                                                        \
 	})
@@ -50,7 +54,7 @@ struct skb_copy {
 static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
 {
 	const struct sk_buff *original = skb;
-	u32 first = bpf_core_field_offset(struct sk_buff, len);
+	u32 first = SKB_WINDOW_START;
 	u32 size = bpf_core_field_offset(struct sk_buff, data) + sizeof(void *) - first;
 
 	if (size > SKB_WINDOW_BYTES)

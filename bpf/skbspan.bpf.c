@@ -10,6 +10,7 @@
 #include "config.h"
 #include "function.h"
 #include "tracepoint.h"
+#include "rule.h"
 
 /*
  * Run once before recording: fills control.trampolines. The kernel looks its symbols up in no time, while reading
@@ -155,6 +156,22 @@ int tp_kmem_cache_free(u64 *ctx)
 	return 0;
 }
 
+/* nft_do_chain(pkt, priv): a packet begins to run through a base chain. */
+SEC("kprobe")
+int nft_chain(struct probe_regs *ctx)
+{
+	on_chain(regs_argument(ctx, 1), regs_argument(ctx, 2));
+	return 0;
+}
+
+/* nft_immediate_eval(expr, regs, pkt) */
+SEC("kprobe")
+int nft_immediate(struct probe_regs *ctx)
+{
+	on_immediate((void *)regs_argument(ctx, 1), regs_argument(ctx, 3));
+	return 0;
+}
+
 #define X(name, skb_index)                                                                                             \
 	SEC("tp_btf/" #name)                                                                                           \
 	int tp_##name(u64 *ctx)                                                                                        \
@@ -178,6 +195,10 @@ ABI(struct device_event *, device);
 ABI(struct detail_event *, detail);
 ABI(struct detail_map *, detail_map);
 ABI(enum detail, detail_part);
+ABI(struct socket_event *, socket);
+ABI(struct conntrack_tuple *, tuple);
+ABI(struct conntrack_event *, conntrack);
+ABI(struct rule_event *, rule);
 ABI(enum event_kind, kind);
 ABI(enum event_flag, flag);
 ABI(enum link_operation, operation);

@@ -23,6 +23,7 @@
 #define SKBSPAN_TRACK_H
 
 #include "packet.h"
+#include "surroundings.h"
 
 /* Life ids, 1.. in order of birth. One atomic per life, not per event. In a section of its own: programs.bpf.o shares it. */
 u64 lives_minted SEC(".data.minted");
@@ -252,6 +253,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 			return probe->role == ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
 	life->head = SKB_FIELD(&skb, u64, head);
+	question->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
 	locate(life, &skb, sk);
 	tell_task(life);
 	if (life->parent)
@@ -306,6 +308,8 @@ static __always_inline u64 follow(const struct probe *probe)
 		stage = question.stage;
 		token = on_call(probe, &question);
 	}
+	if (token && question.tell)
+		tell_surroundings(probe->skb, question.tell);
 	return token;
 }
 

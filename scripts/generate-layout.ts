@@ -24,6 +24,10 @@ const structs = [
   'device_event',
   'detail_event',
   'detail_map',
+  'socket_event',
+  'conntrack_tuple',
+  'conntrack_event',
+  'rule_event',
   'config',
   'control',
 ];

@@ -4,7 +4,7 @@
 #     unit   no kernel needed: everything that is pure
 #     host   live on this kernel: tracepoint backend, loopback and network namespaces
 #     vm     real Debian kernels under QEMU
-#     peers  the real receivers of what skbspan sends (Jaeger, Kafka)
+#     peers  the real receivers of what skbspan sends (Jaeger, Kafka, Spark)
 #     all    (default) types, lint, format and generated files, then all of the above
 # The last line says `N passed, N failed, N skipped`. A kind of test in which nothing ran counts as failed.
 set -eu
@@ -93,7 +93,7 @@ test_vm() {
 build_jaeger() {
   [ -z "$jaeger" ] || return 0
   # A session of its own, so that cleanup ends its compilers too.
-  setsid nice sh -c 'sh scripts/peers/get-kafka.sh && sh scripts/peers/build-jaeger.sh' \
+  setsid nice sh -c 'sh scripts/peers/get-kafka.sh && sh scripts/peers/get-spark.sh && sh scripts/peers/build-jaeger.sh' \
     >.cache/build-jaeger.log 2>&1 &
   jaeger=$!
 }

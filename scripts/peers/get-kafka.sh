@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets real Kafka brokers, for the tests in test/peers/kafka, into .cache/kafka-VERSION/ (54 MB each), and what runs and reads
-# them: Java, Maven and kcat by apt. Does nothing for what is there.
+# them: Java, Maven and kcat by apt, and docker-compose, which looks at docker-compose.yml. Does nothing for what is there.
 #   scripts/peers/get-kafka.sh [VERSION...]     default: 4.1.0 3.9.1
 #
 # A broker is only jars, and Maven's repository has all of them. The folder becomes visible when it is complete.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 [ $# -gt 0 ] || set -- 4.1.0 3.9.1
 scala=2.13
 slf4j=1.7.36
-packages='openjdk-17-jre-headless maven kcat openssl'
+packages='openjdk-17-jre-headless maven kcat openssl docker-compose'
 
 missing=
 for package in $packages; do

@@ -11,7 +11,7 @@ type OutputFlag =
 type ConvertFlags = Pick<TraceFlags, OutputFlag> &
   KafkaFlags &
   OtlpFlags &
-  IntakeFlags & { readonly from?: string };
+  IntakeFlags & { readonly from?: string; readonly parquet?: string };
 
 /** With --from but without --kafka the options of the connection are the source's, and no output's. */
 function outputFlags(flags: ConvertFlags): TraceFlags {
@@ -27,6 +27,7 @@ Examples:
   skbspan convert run.pcapng.zst --otlp                       as traces to a collector on this host
   skbspan convert run.pcapng.zst --json | jq .flow            as lines of JSON
   skbspan convert --from 'kafka://broker:9092/skbspan.paths?from=1h'   the last hour of a topic
+  skbspan convert --from kafka://broker:9092/skbspan.paths --parquet hops.parquet    for SQL
   skbspan convert run.pcapng.zst --pcapng packets.pcapng      each packet once, for Wireshark
   ssh host skbspan trace --pcapng - --pcapng-mode hop | skbspan convert -
 `;
@@ -45,6 +46,7 @@ export function addConvertCommand(
       '--from <address>',
       'read a topic instead: kafka://HOST:PORT/TOPIC?from=1h&to=latest&group=NAME',
     )
+    .option('--parquet <file>', 'a row per call, for DuckDB, Spark and others')
     .option('--json [file]', 'a line of JSON per path; without a file to standard output')
     .option(
       '--format <name>',
@@ -67,14 +69,20 @@ export function addConvertCommand(
       } else if (flags.from === undefined && files.length === 0) {
         more.push('want a file to convert, - for standard input, or --from');
       }
+      if (flags.parquet === '' || flags.parquet === '-')
+        more.push('--parquet: want the name of a file');
       const options = parseTraceOptions(outputFlags(flags), words, { command: 'convert', more });
-      const hasOther = [flags.json, flags.otlp, flags.kafka, flags.pcapng].some(
+      const hasOther = [flags.json, flags.otlp, flags.kafka, flags.pcapng, flags.parquet].some(
         (flag) => flag !== undefined,
       );
       const { runConvert } = await import('./run-convert.ts');
       const isQuiet = hasOther && flags.format === undefined;
       await run(
-        runConvert(source ?? files, { ...options, format: isQuiet ? 'none' : options.format }),
+        runConvert(source ?? files, {
+          ...options,
+          parquetFile: flags.parquet,
+          format: isQuiet ? 'none' : options.format,
+        }),
       );
     });
 }

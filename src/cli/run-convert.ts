@@ -18,6 +18,7 @@ const shutdownMs = 120_000;
 export interface ConvertOptions extends OutputOptions {
   readonly limitLines: number | undefined;
   readonly intake: IntakeOptions;
+  readonly parquetFile?: string | undefined;
 }
 
 /** Files, or a topic. */
@@ -60,8 +61,13 @@ async function pump(
     limitLines: options.limitLines,
     onEnd: stop.request,
   });
+  const exporters = await chooseExporters(options, stdout);
+  if (options.parquetFile !== undefined) {
+    const { createParquetExporter } = await import('../exporters/parquet/parquet-exporter.ts');
+    exporters.push(createParquetExporter(options.parquetFile));
+  }
   const pipeline = createPipeline({
-    exporters: await chooseExporters(options, stdout),
+    exporters,
     deadlineMs: deliverMs,
     lossless: true,
     onNotice: say,

@@ -72,7 +72,7 @@ export function describeProbes({ probes }: Tracing): string {
 /** What is pushed at the end may take so long. */
 const metricsCloseMs = 2_000;
 
-/** Before anything else is opened: a port that is taken is said at once. */
+/** Before anything is attached: a port that is taken is said at once. */
 async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | undefined> {
   if (metrics === undefined) return undefined;
   const { openMetrics } = await import('../exporters/metrics/metrics.ts');

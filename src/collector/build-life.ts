@@ -16,6 +16,7 @@ import { cpuOf, headerWord, kindOf } from './decode.ts';
 import { readSight } from './packet-sight.ts';
 import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
+import { readConntrack, readRule, readSocket } from './surroundings.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
 export interface LifeSurroundings {
@@ -43,9 +44,9 @@ export function buildLife(
   parent: Life['parent'],
   surroundings: LifeSurroundings,
 ): BareLife {
-  const { words, offsetAt, context } = surroundings;
+  const { words, offsetAt, context, symbols } = surroundings;
   const packets = draft.packets.map((at) => readSight(words, at, offsetAt(at), context));
-  const end = draft.end < 0 ? undefined : readEnd(draft.end, offsetAt(draft.end), surroundings);
+  const end = draft.end < 0 ? undefined : readEnd(draft, offsetAt(draft.end), surroundings);
   const calls = buildCalls(draft, packets, end, surroundings);
   return {
     id: draft.id,
@@ -55,8 +56,8 @@ export function buildLife(
     calls,
     packets,
     end: end?.how === 'dropped' ? droppedBy(end, calls) : end,
-    sockets: [],
-    conntracks: [],
+    sockets: draft.sockets.map((at) => readSocket(words, at, offsetAt(at), symbols)),
+    conntracks: draft.conntracks.map((at) => readConntrack(words, at, offsetAt(at))),
   };
 }
 
@@ -125,7 +126,11 @@ function droppedBy(end: LifeEnd, calls: readonly Call[]): LifeEnd {
     : end;
 }
 
-function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundings): LifeEnd {
+function readEnd(
+  { end: at, rule }: LifeDraft,
+  offsetNs: number,
+  { words, symbols }: LifeSurroundings,
+): LifeEnd {
   const isDrop = kindOf(words[at + headerWord.packed] ?? 0) === eventKind.drop;
   const address = wideAt(words, at + ((isDrop ? dropEvent.location : freeEvent.location) >> 2));
   const location = address === 0n ? undefined : symbols.location(address);
@@ -144,7 +149,7 @@ function readEnd(at: number, offsetNs: number, { words, symbols }: LifeSurroundi
       reasonCode: isTold ? code : undefined,
       location,
       program: undefined,
-      rule: undefined,
+      rule: rule < 0 ? undefined : readRule(words, rule),
     };
   }
   const how = endings.get((words[at + (freeEvent.how >> 2)] ?? 0) & 0xff) ?? 'released';

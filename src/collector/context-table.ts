@@ -19,14 +19,25 @@ export interface ContextTable {
 const text = new TextDecoder();
 
 /** A C string of at most `bytes` bytes. */
-function textAt(words: Uint32Array, at: number, bytes: number): string {
+export function textAt(words: Uint32Array, at: number, bytes: number): string {
   const raw = new Uint8Array(words.buffer, words.byteOffset + at * 4, bytes);
   const end = raw.indexOf(0);
   return text.decode(end < 0 ? raw : raw.subarray(0, end));
 }
 
-/** `netnsName` gives the name of a network namespace by its inode. */
-export function createContextTable(netnsName: (inode: number) => string): ContextTable {
+/** Total functions: `netnsName` by its inode, and what container a cgroup, or a process where that does not tell, belongs to. */
+export interface ContextNames {
+  readonly netnsName: (inode: number) => string;
+  readonly owner: (cgroup: bigint, tgid: number) => Owner;
+}
+
+/** Empty: none, or unknown. */
+export interface Owner {
+  readonly containerId: string;
+  readonly podUid: string;
+}
+
+export function createContextTable({ netnsName, owner }: ContextNames): ContextTable {
   const idle = { tid: 0, tgid: 0, comm: 'swapper', cgroup: 0n, containerId: '', podUid: '' };
   const tasks = new Map<number, Task>([[0, idle]]);
   /** Devices that the kernel told of, or that a call named. */
@@ -53,14 +64,17 @@ export function createContextTable(netnsName: (inode: number) => string): Contex
   return {
     setTask(words, at) {
       const tid = words[at + headerWord.tid] ?? 0;
+      const tgid = words[at + (taskEvent.tgid >> 2)] ?? 0;
+      const cgroup = wideAt(words, at + (taskEvent.cgroup >> 2));
+      const { containerId, podUid } = owner(cgroup, tgid);
       tasks.delete(tid);
       tasks.set(tid, {
         tid,
-        tgid: words[at + (taskEvent.tgid >> 2)] ?? 0,
+        tgid,
         comm: textAt(words, at + (taskEvent.comm >> 2), taskEvent.size - taskEvent.comm),
-        cgroup: wideAt(words, at + (taskEvent.cgroup >> 2)),
-        containerId: '',
-        podUid: '',
+        cgroup,
+        containerId,
+        podUid,
       });
       if (tasks.size > TASKS_MAX) {
         for (const oldest of tasks.keys()) {
@@ -75,8 +89,9 @@ export function createContextTable(netnsName: (inode: number) => string): Contex
       setDevice(
         words[at + (deviceEvent.netns >> 2)] ?? 0,
         words[at + (deviceEvent.ifindex >> 2)] ?? 0,
-        textAt(words, at + (deviceEvent.name >> 2), deviceEvent.size - deviceEvent.name),
+        textAt(words, at + (deviceEvent.name >> 2), deviceEvent.linkKind - deviceEvent.name),
         words[at + (deviceEvent.mtu >> 2)] ?? 0,
+        textAt(words, at + (deviceEvent.linkKind >> 2), deviceEvent.size - deviceEvent.linkKind),
       );
     },
 

@@ -6,6 +6,7 @@
  */
 
 import {
+  conntrackEvent,
   detailEvent,
   deviceEvent,
   dropEvent,
@@ -16,6 +17,8 @@ import {
   freeEvent,
   linkEvent,
   packetEvent,
+  ruleEvent,
+  socketEvent,
   taskEvent,
 } from '../event/layout.ts';
 
@@ -52,6 +55,9 @@ minimumBytes[eventKind.drop] = dropEvent.size;
 minimumBytes[eventKind.detail] = detailEvent.size;
 minimumBytes[eventKind.task] = taskEvent.size;
 minimumBytes[eventKind.device] = deviceEvent.size;
+minimumBytes[eventKind.socket] = socketEvent.size;
+minimumBytes[eventKind.conntrack] = conntrackEvent.size;
+minimumBytes[eventKind.rule] = ruleEvent.size;
 
 const CAPLEN_WORD = packetEvent.caplen >> 2;
 const DETAIL_BYTES_WORD = detailEvent.bytes >> 2;

@@ -7,7 +7,7 @@ import { eventKind } from '../event/layout.ts';
 import type { Call, CodeLocation, Flow, PacketPath } from '../event/packet-path.ts';
 import { readBatch, type RawPath } from './batch.ts';
 import { buildLife } from './build-life.ts';
-import { createContextTable, type ContextTable } from './context-table.ts';
+import { createContextTable, type ContextTable, type Owner } from './context-table.ts';
 import { headerWord, kindOf } from './decode.ts';
 import { directionOf } from './direction.ts';
 import { orderLives, parentOf } from './life-order.ts';
@@ -28,6 +28,8 @@ export interface Symbols {
   dropReason(code: number): string;
   /** By inode number, not 0. */
   netnsName(inode: number): string;
+  /** By cgroup id; `tgid` (0: not known) where that does not tell, on a host with cgroup v1. */
+  owner(cgroup: bigint, tgid: number): Owner;
 }
 
 export interface PathBuilderOptions {
@@ -52,7 +54,10 @@ export interface PathBuilder {
 }
 
 export function createPathBuilder({ symbols, runId, details }: PathBuilderOptions): PathBuilder {
-  const context = createContextTable((inode) => symbols.netnsName(inode));
+  const context = createContextTable({
+    netnsName: (inode) => symbols.netnsName(inode),
+    owner: (cgroup, tgid) => symbols.owner(cgroup, tgid),
+  });
   const traceIdPrefix = Buffer.from(runId).toString('hex');
 
   return {

@@ -57,6 +57,10 @@ export interface LifeDraft {
   end: number;
   readonly calls: CallDraft[];
   readonly packets: number[];
+  readonly sockets: number[];
+  readonly conntracks: number[];
+  /** The last one. */
+  rule: number;
   /** Sequence numbers of all records but exits, in order. */
   readonly seqs: number[];
   skb: bigint;
@@ -142,7 +146,8 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
       continue;
     }
 
-    if (life.skb === 0n) life.skb = wideAt(words, at + (skbWord[kind] ?? 0));
+    const skbAt = skbWord[kind];
+    if (life.skb === 0n && skbAt !== undefined) life.skb = wideAt(words, at + skbAt);
     const flags = flagsOf(packed);
     if ((flags & eventFlag.linked) !== 0) life.linked = true;
     life.seqs.push(seq);
@@ -180,7 +185,10 @@ export function sortRecords({ words, records }: RawPath): PathDraft {
     } else if (kind === eventKind.packet) life.packets.push(at);
     else if (kind === eventKind.link) {
       if (life.link < 0) life.link = at;
-    } else if (life.end < 0) life.end = at;
+    } else if (kind === eventKind.socket) life.sockets.push(at);
+    else if (kind === eventKind.conntrack) life.conntracks.push(at);
+    else if (kind === eventKind.rule) life.rule = at;
+    else if (life.end < 0) life.end = at;
   }
   for (const each of lives.values()) putInOrder(each, words);
   return { startNs: u64(startHigh, startLow), offsetAt, duration, lives, calls, orphanExits };
@@ -194,6 +202,9 @@ const newLife = (id: number, begin: number, index: number): LifeDraft => ({
   end: -1,
   calls: [],
   packets: [],
+  sockets: [],
+  conntracks: [],
+  rule: -1,
   seqs: [],
   skb: 0n,
   index,
@@ -239,7 +250,8 @@ function putInOrder(life: LifeDraft, words: Uint32Array): void {
   if (isAscending(life.seqs)) return;
   const seqAt = (at: number): number => words[at + headerWord.seq] ?? 0;
   life.seqs.sort((a, b) => a - b);
-  life.packets.sort((a, b) => seqAt(a) - seqAt(b));
+  for (const list of [life.packets, life.sockets, life.conntracks])
+    list.sort((a, b) => seqAt(a) - seqAt(b));
   life.calls.sort((a, b) => a.seq - b.seq);
   for (const [index, call] of life.calls.entries()) call.index = index;
 }

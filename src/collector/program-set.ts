@@ -9,6 +9,7 @@ import { chooseAttachTypes } from './attach.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
 import { configureDetails, injectDetails, type Details } from './details.ts';
+import { ruleProbes } from './rule-probes.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 
@@ -28,6 +29,8 @@ export interface ProgramSetOptions {
   readonly inner: boolean;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
+  /** Whether rules of nftables are to be told: its module must be there, with type information. */
+  readonly rules: boolean;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
   readonly consumeSkbArguments: number;
 }
@@ -163,6 +166,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     ...functionPrograms[options.backend],
     ...(options.details.maps === true ? ['enter_map', 'leave_map'] : []),
     ...always,
+    ...(options.rules ? ruleProbes.map(({ program }) => program) : []),
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
   const object = await load(options, loaded);

@@ -1,4 +1,5 @@
 import type { CodeLocation } from '../event/packet-path.ts';
+import { createCgroupOwners } from '../kernel/cgroup-paths.ts';
 import { dropReasonName } from '../kernel/drop-reasons.ts';
 import { kernelSymbols } from '../kernel/kallsyms.ts';
 import { namespaceName } from '../kernel/namespaces.ts';
@@ -35,6 +36,7 @@ export function createSymbols(
     ]),
   );
   const places = new Map<bigint, CodeLocation>();
+  const owners = createCgroupOwners();
 
   const locate = (address: bigint): CodeLocation => {
     const found = kernelSymbols().lookup(address);
@@ -59,5 +61,6 @@ export function createSymbols(
     },
     dropReason: dropReasonName,
     netnsName: namespaceName,
+    owner: (cgroup, tgid) => owners.owner(cgroup, tgid),
   };
 }

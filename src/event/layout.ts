@@ -88,12 +88,13 @@ export const taskEvent = {
 } as const;
 
 export const deviceEvent = {
-  size: 64,
+  size: 80,
   netns: 32,
   ifindex: 36,
   mtu: 40,
   type: 44,
   name: 48,
+  linkKind: 64,
 } as const;
 
 export const detailEvent = {
@@ -110,6 +111,53 @@ export const detailMap = {
   keyBytes: 8,
   valueBytes: 12,
   name: 16,
+} as const;
+
+export const socketEvent = {
+  size: 112,
+  socket: 32,
+  cgroup: 40,
+  inode: 48,
+  localAddress: 56,
+  remoteAddress: 72,
+  netns: 88,
+  uid: 92,
+  localPort: 96,
+  remotePort: 98,
+  family: 100,
+  type: 102,
+  protocol: 104,
+  state: 106,
+  full: 107,
+} as const;
+
+export const conntrackTuple = {
+  size: 40,
+  sourceAddress: 0,
+  destinationAddress: 16,
+  sourcePort: 32,
+  destinationPort: 34,
+  family: 36,
+  protocol: 38,
+} as const;
+
+export const conntrackEvent = {
+  size: 136,
+  conntrack: 32,
+  status: 40,
+  mark: 44,
+  original: 48,
+  reply: 88,
+  zone: 128,
+  info: 130,
+} as const;
+
+export const ruleEvent = {
+  size: 176,
+  handle: 32,
+  family: 40,
+  table: 48,
+  chain: 112,
 } as const;
 
 export const config = {
@@ -156,6 +204,9 @@ export const eventKind = {
   task: 7,
   device: 8,
   detail: 20,
+  socket: 30,
+  conntrack: 31,
+  rule: 32,
 } as const;
 
 export const eventFlag = {

@@ -18,8 +18,9 @@
  * XDP runs where a packet comes in. A frame that it sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
  *
  * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
- * device milestones, but of the sockets only the reading (skb:skb_copy_datagram_iovec): what TCP or UDP queued and nobody
- * read while it was watched is `consumed`, or `unknown` while alive; and it has no links, so a tap's clone is a path of its own.
+ * device milestones, but of the sockets only TCP's (tcp:tcp_probe), the reading (skb:skb_copy_datagram_iovec) and who freed it
+ * in the end: what UDP queued and nobody read while it was watched is `consumed`, or `unknown` while alive. And it has no links:
+ * the clone that a tap gets is a path of its own.
  */
 import type { Call, Life, Outcome, PacketPath } from './packet-path.ts';
 
@@ -32,7 +33,7 @@ const milestones: readonly (readonly [Milestone, RegExp])[] = [
   ],
   [
     'socket',
-    /^(?:tcp_v[46]_do_rcv|tcp_rcv_(?:established|state_process)|tcp_child_process|tcp_add_backlog|tcp_queue_rcv|tcp_data_queue|__udp_enqueue_schedule_skb|udp(?:v6)?_queue_rcv_one_skb|(?:__)?sock_queue_rcv_skb(?:_reason)?|raw(?:v6)?_rcv(?:_skb)?|(?:__)?ping_queue_rcv_skb|sctp_(?:inq_push|add_backlog))$/,
+    /^(?:tcp_v[46]_do_rcv|tcp_rcv_(?:established|state_process)|tcp_child_process|tcp_add_backlog|tcp_queue_rcv|tcp_data_queue|__udp_enqueue_schedule_skb|udp(?:v6)?_queue_rcv_one_skb|(?:__)?sock_queue_rcv_skb(?:_reason)?|raw(?:v6)?_rcv(?:_skb)?|(?:__)?ping_queue_rcv_skb|sctp_(?:inq_push|add_backlog)|tcp:tcp_probe)$/,
   ],
   ['device', /^(?:dev_hard_start_xmit|__dev_direct_xmit|net:net_dev_(?:start_)?xmit)$/],
   [
@@ -92,7 +93,7 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
       call: last,
       offsetNs: call.offsetNs,
       device: placeAt(calls.slice(0, last + 1)),
-      socket: life.sockets.length - 1,
+      socket: receiverOf(life),
       task: reader?.task,
       by: call.func,
     };
@@ -109,8 +110,43 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
     return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by: func };
   }
   if (end === undefined || end.how === 'reused') return { ...bare, kind: 'unknown', call: last };
-  const by = end.location?.func ?? calls.at(-1)?.func ?? '';
-  return { ...bare, kind: 'consumed', call: calls.length - 1, device: placeAt(calls), by };
+  const at = callAround(calls, end.offsetNs);
+  const by = end.location?.func ?? calls[at]?.func ?? '';
+  const consumed = { ...bare, call: at, device: placeAt(calls), by };
+  // Who freed it was not watched, but the kernel told: TCP consumes a SYN, UDP what was read.
+  return takesForSocket(end.location?.func)
+    ? { ...consumed, kind: 'delivered', socket: receiverOf(life) }
+    : { ...consumed, kind: 'consumed' };
+}
+
+const freeing =
+  /^(?:_*(?:napi_|dev_|netdev_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_)/;
+
+/** The innermost call that was running, but for those that only free; the last one if none was. Kernels before 6.3 do not say who. */
+function callAround(calls: readonly Call[], offsetNs: number): number {
+  const around = calls.findLastIndex(
+    (call) =>
+      call.timing === 'exit' &&
+      call.offsetNs <= offsetNs &&
+      offsetNs <= call.offsetNs + (call.durationNs ?? 0) &&
+      !freeing.test(call.func),
+  );
+  return around < 0 ? calls.length - 1 : around;
+}
+
+/** The last socket that was named after the packet had come in; one from before is the sender's. */
+function receiverOf({ calls, sockets }: BareLife): number {
+  const entry = calls.findLast(({ func }) => {
+    const milestone = milestoneOf(func);
+    return milestone === 'device' || milestone === 'stack';
+  });
+  const last = sockets.length - 1;
+  return (sockets[last]?.seq ?? -1) > (entry?.seq ?? -1) ? last : -1;
+}
+
+function takesForSocket(func: string | undefined): boolean {
+  const milestone = func === undefined ? undefined : milestoneOf(func);
+  return milestone === 'socket' || milestone === 'read';
 }
 
 /** The last device that the calls were at. */

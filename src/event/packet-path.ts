@@ -41,6 +41,15 @@ export interface PacketPath {
   readonly direction: 'transmit' | 'receive' | 'unknown';
   /** What became of the packet, whatever became of copies that a tap took of it (outcome.ts has the rules). */
   readonly outcome: Outcome;
+  /** Whose path it is, if it was read from records of several hosts; left out: this host's. */
+  readonly origin?: Origin;
+}
+
+/** A host, and which of its boots: life ids, skb addresses and clocks mean something within one of them only. */
+export interface Origin {
+  readonly host: string;
+  /** Empty: unknown. */
+  readonly bootId: string;
 }
 
 export type PathLoss =

@@ -83,6 +83,23 @@ function readBitfield(btf: Btf, field: Field, bytes: Uint8Array, at: number): nu
   return value === 0n ? undefined : Number(value);
 }
 
+/** A walk over a struct's members is long, and the same one thousands of times. */
+const known = new WeakMap<Btf, Map<number, readonly Field[]>>();
+
+function membersOf(btf: Btf, id: number): readonly Field[] {
+  let structs = known.get(btf);
+  if (structs === undefined) {
+    structs = new Map();
+    known.set(btf, structs);
+  }
+  let fields = structs.get(id);
+  if (fields === undefined) {
+    fields = [...fieldsOf(btf, id)];
+    structs.set(id, fields);
+  }
+  return fields;
+}
+
 function readMembers(
   btf: Btf,
   id: number,
@@ -91,7 +108,7 @@ function readMembers(
   depth: number,
 ): StructValue {
   const members: Record<string, MemberValue> = {};
-  for (const field of fieldsOf(btf, id)) {
+  for (const field of membersOf(btf, id)) {
     const value =
       field.bitfieldBits > 0
         ? readBitfield(btf, field, bytes, at)

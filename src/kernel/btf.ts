@@ -148,6 +148,21 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
   const elementAt = (id: number, index: number): number =>
     commonWords + (elementWords[kindOf[id - firstId] ?? 0] ?? 0) * index;
 
+  /** Asked for again and again, and each time a walk over all types. */
+  const lists = new Map<number, { readonly ids: Uint32Array; readonly refers: Uint32Array }>();
+  const listOf = (kind: number) => {
+    let count = 0;
+    for (const each of kindOf) if (each === kind) count++;
+    const ids = new Uint32Array(count);
+    const refers = new Uint32Array(count);
+    for (let i = 0, at = 0; at < count; i++) {
+      if (kindOf[i] !== kind) continue;
+      ids[at] = firstId + i;
+      refers[at++] = words[(offsets[i] ?? 0) + 2] ?? 0;
+    }
+    return { ids, refers };
+  };
+
   return {
     firstId,
     endId,
@@ -156,15 +171,12 @@ export const parseBtf = (bytes: Uint8Array, base?: Btf, name = 'vmlinux'): Btf =
     string,
     kind: (id) => (id < firstId ? base?.kind(id) : kindOf[id - firstId]) ?? kinds.void,
     ofKind(kind) {
-      const ids = new Uint32Array(kindOf.length);
-      const refers = new Uint32Array(kindOf.length);
-      let count = 0;
-      for (let i = 0; i < kindOf.length; i++) {
-        if (kindOf[i] !== kind) continue;
-        ids[count] = firstId + i;
-        refers[count++] = words[(offsets[i] ?? 0) + 2] ?? 0;
+      let list = lists.get(kind);
+      if (list === undefined) {
+        list = listOf(kind);
+        lists.set(kind, list);
       }
-      return { ids: ids.subarray(0, count), refers: refers.subarray(0, count) };
+      return list;
     },
     name: (id) => (isOwn(id) ? string(word(id, 0)) : (base?.name(id) ?? '')),
     nameOffset: (id) => (isOwn(id) ? word(id, 0) : (base?.nameOffset(id) ?? 0)),

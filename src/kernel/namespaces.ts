@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
+import { ownerOf } from './containers.ts';
 
 /** Where `ip netns add` keeps its namespaces, one file each. */
 const namedFolder = '/run/netns';
@@ -27,19 +28,55 @@ const hostInode = (): number | undefined => {
 };
 
 export interface NamespaceNames {
-  /** `host`, the name that `ip netns` knows it by, or `netns:<inode>`. */
+  /**
+   * `host`, the name that `ip netns` knows it by, that of the pod or container whose processes are in it (`pod:<uid>`,
+   * `container:<12 digits of its id>`), or `netns:<inode>`.
+   */
   name(inode: number): string;
 }
 
 export interface NamespaceNamesOptions {
   readonly folder?: string;
   readonly host?: () => number | undefined;
+  /** Where processes are, as /proc. */
+  readonly processes?: string;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
 }
 
 /** An inode that nobody knows makes it look again, at most this often: names may come after the first packet. */
 const refreshMs = 200;
+/** Processes are many: those are looked at still more rarely. */
+const processesRefreshMs = 1000;
+
+/** Kubernetes' network plugins give names that tell nothing: `cni-` and a random uuid. */
+const saysNothing = (name: string): boolean => name.startsWith('cni-');
+
+/** Namespaces of containers and pods by the processes in them. */
+function containerNames(processes: string): Map<number, string> {
+  const found = new Map<number, string>();
+  let entries: string[] = [];
+  try {
+    entries = readdirSync(processes);
+  } catch {
+    return found;
+  }
+  for (const pid of entries) {
+    if (!/^\d+$/.test(pid)) continue;
+    const inode = inodeOf(`${processes}/${pid}/ns/net`);
+    if (inode === undefined || found.has(inode)) continue;
+    try {
+      const { containerId, podUid } = ownerOf(
+        readFileSync(`${processes}/${pid}/cgroup`, 'utf8').trim().replaceAll('\n', '/'),
+      );
+      if (podUid !== '') found.set(inode, `pod:${podUid}`);
+      else if (containerId !== '') found.set(inode, `container:${containerId.slice(0, 12)}`);
+    } catch {
+      // The process is gone.
+    }
+  }
+  return found;
+}
 
 /** Names of network namespaces by their inode numbers. A namespace that is gone keeps its name until another takes the inode. */
 export const createNamespaceNames = (options: NamespaceNamesOptions = {}): NamespaceNames => {
@@ -64,9 +101,20 @@ export const createNamespaceNames = (options: NamespaceNamesOptions = {}): Names
     if (host !== undefined) names.set(host, 'host');
   };
 
+  let lookedAtProcesses = -Infinity;
+  const lookAtProcesses = (): void => {
+    lookedAtProcesses = now();
+    for (const [inode, name] of containerNames(options.processes ?? '/proc')) {
+      // The host's own has containers' processes too (hostNetwork); and a name that a user gave is the better one.
+      if (saysNothing(names.get(inode) ?? 'cni-')) names.set(inode, name);
+    }
+  };
+
   return {
     name(inode) {
       if (!names.has(inode) && now() - looked >= refreshMs) look();
+      const isNamed = !saysNothing(names.get(inode) ?? 'cni-');
+      if (!isNamed && now() - lookedAtProcesses >= processesRefreshMs) lookAtProcesses();
       return names.get(inode) ?? `netns:${inode}`;
     },
   };
@@ -74,7 +122,7 @@ export const createNamespaceNames = (options: NamespaceNamesOptions = {}): Names
 
 const shared = createNamespaceNames();
 
-/** Name of a network namespace: `host`, the name that `ip netns` knows it by, or `netns:<inode>`. */
+/** Name of a network namespace: see NamespaceNames.name. */
 export const namespaceName = (inode: number): string => shared.name(inode);
 
 const advice =

@@ -22,7 +22,6 @@
  * well as long as none was lost between. Linux gives a retransmitted segment a new ipId (IPv4) and timestamp, so that its
  * content differs anyway; skbspan shows it in the path of the segment that waits in the socket for its acknowledgement.
  */
-import { hash } from 'node:crypto';
 import type { PacketPath, PacketSight } from '../event/packet-path.ts';
 
 export type TraceIds = (path: PacketPath) => PacketPath;
@@ -134,6 +133,8 @@ const REMEMBERED = 65_536;
 
 /** Gives paths their trace id by content. What has no content to go by keeps the id it has. */
 export function createContentTraceIds(): TraceIds {
+  // Here, not above: to load it takes a tenth of a start, and few runs need it.
+  const { hash } = process.getBuiltinModule('node:crypto');
   /** In the order of their last sight. */
   const seen = new Map<string, { readonly times: number; readonly atNs: bigint }>();
 

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { parseExpression } from '../../src/filter/expression-parser.ts';
 import { nearest } from '../../src/filter/nearest.ts';
 import type { Member, StructTypes } from '../../src/event/struct-types.ts';
-import { compileSkbExpression } from '../../src/filter/skb-expression.ts';
+import { compileSkbExpression, compileSkbValues } from '../../src/filter/skb-expression.ts';
 
 const number = (bytes: number, offset: number): Member => ({
   type: { kind: 'number', bytes, signed: false, bigEndian: false },
@@ -99,4 +99,16 @@ test('near names come best first', () => {
   assert.deepEqual(nearest('lenn', names), ['len']);
   assert.deepEqual(nearest('header', names), ['mac_header', 'network_header']);
   assert.deepEqual(nearest('xyzzy', names), []);
+});
+
+test('values: each knows its sign, a mistake names the option and the expression', () => {
+  const { fields } = compileSkbValues(['skb->len', '-skb->len', '1 + 2'], types, '--option');
+  assert.deepEqual(
+    fields.map(({ signed }) => signed),
+    [false, true, false],
+  );
+  assert.throws(() => compileSkbValues(['skb->len', 'skb->lem'], types, '--option'), {
+    code: 'SKBSPAN_USAGE',
+    message: /^--option: struct sk_buff has no member 'lem'; near: len, dev\n {4}skb->lem\n {9}\^$/,
+  });
 });

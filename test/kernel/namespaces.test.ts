@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -74,4 +82,28 @@ test('what no user should write', () => {
   const isUsage = (error: unknown): boolean =>
     error instanceof UsageError && /inode:<number>/.test(error.advice ?? '');
   for (const spec of table) assert.throws(() => resolveNetns(spec), isUsage, spec);
+});
+
+test("unnamed ones, and those that a network plugin named, are called by their processes' pod or container", (t) => {
+  const folder = createFolder(t);
+  const processes = createFolder(t);
+  const id = 'c0ffee42'.repeat(8);
+  const uid = '0b3f2c1a-1111-4222-8333-944455556666';
+  const plugin = addName(folder, 'cni-5f1f8c0d');
+  const named = addName(folder, 'blue');
+  const addProcess = (pid: string, netns: string, cgroup: string): number => {
+    mkdirSync(join(processes, pid, 'ns'), { recursive: true });
+    writeFileSync(join(processes, pid, 'cgroup'), cgroup);
+    symlinkSync(netns, join(processes, pid, 'ns/net'));
+    return statSync(join(processes, pid, 'ns/net')).ino;
+  };
+  addProcess('11', join(folder, 'cni-5f1f8c0d'), `0::/kubepods/pod${uid}/${id}\n`);
+  addProcess('12', join(folder, 'blue'), `0::/docker/${id}\n`);
+  const unnamed = addProcess('13', join(processes, '13/cgroup'), `0::/docker/${id}\n`);
+  const bare = addProcess('14', join(processes, '14/cgroup'), '0::/system.slice/ssh.service\n');
+  const names = createNamespaceNames({ folder, processes, host: () => undefined });
+  assert.equal(names.name(plugin), `pod:${uid}`);
+  assert.equal(names.name(named), 'blue');
+  assert.equal(names.name(unnamed), 'container:c0ffee42c0ff');
+  assert.equal(names.name(bare), `netns:${bare}`);
 });

@@ -9,10 +9,12 @@ import { fileURLToPath } from 'node:url';
 import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
 import { freePorts } from './free-ports.ts';
 
-const binary = fileURLToPath(new URL('../../.cache/jaeger-1.76.0/jaeger', import.meta.url));
+export const jaegerBinary = fileURLToPath(
+  new URL('../../.cache/jaeger-1.76.0/jaeger', import.meta.url),
+);
 
 /** Why tests with Jaeger cannot run; undefined if they can. */
-export const jaegerMissing = existsSync(binary)
+export const jaegerMissing = existsSync(jaegerBinary)
   ? undefined
   : 'Jaeger is not built: run scripts/peers/build-jaeger.sh';
 
@@ -143,7 +145,10 @@ export async function startJaeger(
       () => false,
     );
   const start = async (): Promise<void> => {
-    const child = spawn(binary, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(jaegerBinary, ['--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    });
     running = { child, closed: once(child, 'close').then(() => undefined) };
     let output = '';
     for (const stream of [child.stdout, child.stderr])

@@ -67,7 +67,8 @@ test("Jaeger's UI gets links, parents, errors and microseconds", { skip }, async
     assert.ok(span !== undefined, name);
     return span;
   };
-  assert.equal(drawn.length, 15);
+  const waits = path.lives.reduce((sum, life) => sum + life.waits.length, 0);
+  assert.equal(drawn.length, 15 + waits);
   assert.deepEqual(
     named('clone').references.map(({ refType, spanID }) => ({ refType, spanID })),
     [

@@ -11,6 +11,7 @@ import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
 import { tc, xdp } from './scenarios/programs.ts';
 import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
+import { surroundings } from './scenarios/surroundings.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -34,6 +35,13 @@ const FEW_FUNCTIONS =
   '__netif_receive_skb.*|ip_queue_xmit|__ip_queue_xmit|__tcp_transmit_skb|tcp_rcv_.*|nf_hook_slow|' +
   'skb_(clone|push|pull|put)|t?packet_rcv';
 
+/** And those by which ends, queues, tunnels and sockets are known. */
+const SURROUNDINGS =
+  `${FEW_FUNCTIONS}|ip_forward|ip_error|icmp_rcv|__udp4?_(lib_)?rcv|udp_(queue_rcv_one_)?skb|udp_queue_rcv_one_skb|` +
+  '__udp_enqueue_schedule_skb|__skb_datagram_iter|skb_consume_udp|netem_enqueue|dev_qdisc_enqueue|sch_direct_xmit|' +
+  'vxlan_(xmit|rcv)|geneve_xmit|ipip_tunnel_xmit|ipgre_xmit|gre_rcv|gro_cells_receive|br_(handle_frame|forward|dev_queue_push_xmit)|' +
+  'bond_start_xmit|macvlan_handle_frame|macvlan_start_xmit|nf_nat_(inet_fn|manip_pkt|packet)|nf_conntrack_in|iptunnel_xmit|dummy_xmit';
+
 const withBackend = (
   backend: string,
   scenarios: readonly Scenario[],
@@ -53,6 +61,7 @@ const newer = [
     tunnel,
     details,
     second,
+    surroundings,
     ...programs,
     manyPrograms,
   ]),
@@ -65,6 +74,7 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
     ...withBackend('kprobe', all, FEW_FUNCTIONS),
     ...withBackend('kprobe', [filter, tunnel, details, second, ...programs], FEW_FUNCTIONS),
+    ...withBackend('kprobe', [surroundings], SURROUNDINGS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
   ],
   '6.12': newer,

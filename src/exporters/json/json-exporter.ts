@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 
 import type { Exporter } from '../../event/exporter.ts';
 import { createLineOutput, outputError, type LineOutput } from '../text/line-output.ts';
-import { jsonLine, pathRecord, summaryRecord } from './records.ts';
+import { jsonLine, pathLine, summaryRecord } from './records.ts';
 
 export interface JsonExporterOptions {
   /** Path of a file, which is made or overwritten; or a stream, which belongs to the caller and is not ended. */
@@ -63,7 +63,7 @@ export function createJsonExporter({ output }: JsonExporterOptions): Exporter {
     },
     async export(paths) {
       try {
-        await write(paths.map((path) => jsonLine(pathRecord(path))).join(''));
+        await write(paths.map((path) => pathLine(path)).join(''));
         return { status: 'success', lost: 0 };
       } catch (cause) {
         const error = cause instanceof Error ? cause : outputError(name, cause);

@@ -139,6 +139,14 @@ export const pathRecord = (path: PacketPath): Fields => ({
   outcome: outcomeFields(path.outcome),
 });
 
+/** Of a path that was read from records of several hosts: whose it is. */
+const originFields = ({ origin }: PacketPath): Fields =>
+  origin === undefined ? {} : { host: origin.host, boot_id: origin.bootId };
+
+/** The record as the JSON output has it. */
+export const pathLine = (path: PacketPath): string =>
+  jsonLine({ ...pathRecord(path), ...originFields(path) });
+
 /** What the run counted: the last line. */
 export const summaryRecord = (statistics: Statistics): Fields => ({
   schema: summarySchema,

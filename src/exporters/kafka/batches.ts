@@ -27,36 +27,28 @@ export interface Batches {
   add(record: OwnedRecord): Batch | undefined;
   /** All batches begun; empty afterwards. */
   take(): Batch[];
-  readonly bytes: number;
 }
 
 /** Gathers records by partition into batches of at most `maxBytes`; a record that is larger than that goes alone. */
 export function createBatches(partitions: number, maxBytes: number): Batches {
   const open = new Map<number, Batch>();
-  let bytes = 0;
 
   return {
-    get bytes() {
-      return bytes;
-    },
     add(record) {
       const partition = partitionOf(record.key, partitions);
       const size = sizeOf(record);
       const batch = open.get(partition);
-      bytes += size;
       if (batch !== undefined && batch.bytes + size <= maxBytes) {
         batch.records.push(record);
         batch.bytes += size;
         return undefined;
       }
       open.set(partition, { partition, records: [record], bytes: size });
-      if (batch !== undefined) bytes -= batch.bytes;
       return batch;
     },
     take() {
       const all = [...open.values()];
       open.clear();
-      bytes = 0;
       return all;
     },
   };

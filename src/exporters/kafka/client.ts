@@ -11,7 +11,7 @@ import type { KafkaCompression, KafkaConnection } from './options.ts';
 export interface KafkaRecord {
   readonly key: Buffer;
   readonly value: Buffer;
-  /** Instead of those of the client: a record that was spilled by an earlier run. */
+  /** Instead of those of the client: a record that was spilled by an earlier run, or is another host's. */
   readonly headers?: Headers;
 }
 

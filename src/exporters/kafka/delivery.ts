@@ -1,8 +1,10 @@
 /**
  * From paths to acknowledged batches.
  *
- * Paths become records, records batches of one partition each, and while those are under way the next ones are made. A batch
- * has one of three ends: written; refused by the brokers for good (a right that is missing, a record that is too large); or
+ * Paths become records, records batches of one partition each, and while those are under way the next ones are made: `deliver`
+ * comes back when its last batches are sent but perhaps not answered, and what becomes of them is in the result of the next
+ * `deliver`, or in `losses` at the end. Brokers and this process would wait for each other in turns otherwise. A batch has one
+ * of three ends: written; refused by the brokers for good (a right that is missing, a record that is too large); or
  * given up, because its deadline or that of the run is over. What is given up may have been written all the same, when only
  * the answer is missing: it is counted as lost, so that the count is never too small.
  *
@@ -43,13 +45,19 @@ export interface DeliveryOptions {
   readonly onNotice: (message: string) => void;
 }
 
-/** So much is made into records before it is sent, whether or not a batch is full. */
-const GROUP_BYTES = 512 * 1024;
+/** So much is under way while as much is made: enough for large batches in each of a dozen partitions. */
+const GROUP_BYTES = 2 * 1024 * 1024;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { encoder, link, deliveryMs, onNotice } = options;
   const losses = new Map<LossCause, number>();
   const closing = new AbortController();
+  /** The last group. */
+  let under: readonly Promise<void>[] = [];
+  /** Something of this `deliver`, or under way when it began, could not be sent. */
+  let broken = false;
+  /** Not told by a result yet. */
+  let failure: Failure | undefined;
   let closeTimer: NodeJS.Timeout | undefined;
   const lane =
     options.spill === undefined
@@ -91,44 +99,62 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return records.map((record) => ({ ...record, owner }));
   }
 
-  async function send(batch: Batch, outcome: Outcome): Promise<void> {
+  /** What was not written, and nobody keeps. */
+  function fail(records: readonly OwnedRecord[], error: SkbspanError): void {
+    const cause = isRefusal(error) ? 'export_refused' : 'export_failed';
+    const before = failure?.cause === cause ? failure.lost : 0;
+    if (failure !== undefined && failure.cause !== cause) lose(failure.cause, failure.lost);
+    failure = { status: 'failure', error, cause, lost: before + countLost(records) };
+  }
+
+  /** Never rejects. */
+  async function send({ partition, records }: Batch): Promise<void> {
     const late = setTimeout(() => void link.reset(), deliveryMs);
     try {
-      outcome.refused.push(...(await way.send(batch.partition, batch.records)));
+      lose('export_refused', countLost(await way.send(partition, records)));
     } catch (error) {
-      outcome.error = error as SkbspanError;
-      outcome.unsent.push(...batch.records);
+      setBack(records, error as SkbspanError);
     } finally {
       clearTimeout(late);
     }
   }
 
-  async function sendAll(paths: readonly PacketPath[], partitions: number): Promise<Outcome> {
-    const outcome: Outcome = { refused: [], unsent: [], error: undefined };
+  /** Records that could not be sent. */
+  function setBack(records: readonly OwnedRecord[], error: SkbspanError): void {
+    broken = true;
+    if (lane !== undefined && !isRefusal(error)) lane.keep(records);
+    else fail(records, error);
+  }
+
+  /** Makes and sends all; resolves when no more than the last group is under way. */
+  async function sendAll(paths: readonly PacketPath[], partitions: number): Promise<void> {
     const batches = createBatches(partitions, options.maxBatchBytes);
-    let under: Promise<void>[] = [];
-    const post = (batch: Batch): void => {
-      under.push(send(batch, outcome));
+    let group: Promise<void>[] = [];
+    let bytes = 0;
+    const endGroup = async (): Promise<void> => {
+      const before = under;
+      under = [...group, ...batches.take().map(send)];
+      group = [];
+      bytes = 0;
+      await Promise.all(before);
     };
-    for (const path of paths) {
-      if (outcome.error !== undefined || closing.signal.aborted || lane?.troubled === true) {
-        outcome.unsent.push(...encodeAll(path));
-        continue;
+    broken = false;
+    const isBroken = (): boolean => broken;
+    for (const [index, path] of paths.entries()) {
+      // By a batch that was sent meanwhile.
+      if (isBroken() || closing.signal.aborted || lane?.troubled === true) {
+        const left = paths.slice(index).flatMap(encodeAll);
+        setBack(left, failure?.error ?? new SkbspanError('SKBSPAN_EXPORT', 'the run is over'));
+        break;
       }
       for (const record of encodeAll(path)) {
         const full = batches.add(record);
-        if (full !== undefined) post(full);
+        if (full !== undefined) group.push(send(full));
+        bytes += record.value.length;
       }
-      if (batches.bytes < GROUP_BYTES) continue;
-      // Two groups at most: one under way, one in the making.
-      const before = under;
-      under = [];
-      for (const batch of batches.take()) post(batch);
-      await Promise.all(before);
+      if (bytes >= GROUP_BYTES) await endGroup();
     }
-    for (const batch of batches.take()) post(batch);
-    await Promise.all(under);
-    return outcome;
+    await endGroup();
   }
 
   async function deliver(paths: readonly PacketPath[]): Promise<ExportResult> {
@@ -146,20 +172,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       lane.recover();
       return { status: 'success', lost: 0 };
     }
-    const { refused, unsent, error } = await sendAll(paths, partitions);
-    lose('export_refused', countLost(refused));
-    const isFinal = error !== undefined && isRefusal(error);
-    if (lane !== undefined && !isFinal) {
-      lane.keep(unsent);
-      return { status: 'success', lost: 0 };
-    }
-    if (error === undefined && unsent.length === 0) return { status: 'success', lost: 0 };
-    return {
-      status: 'failure',
-      error: error ?? new SkbspanError('SKBSPAN_EXPORT', 'the run is over'),
-      lost: countLost(unsent),
-      cause: isFinal ? 'export_refused' : 'export_failed',
-    };
+    await sendAll(paths, partitions);
+    const result = failure ?? ({ status: 'success', lost: 0 } as const);
+    failure = undefined;
+    return result;
   }
 
   lane?.recover();
@@ -171,20 +187,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     async close(ms) {
       closeTimer ??= setTimeout(giveUp, ms);
+      await Promise.all(under);
       await lane?.close();
       clearTimeout(closeTimer);
+      if (failure !== undefined) {
+        lose(failure.cause, failure.lost);
+        onNotice(`export failed: ${failure.error.message}`);
+        failure = undefined;
+      }
       giveUp();
       await link.reset();
     },
   };
 }
 
-interface Outcome {
-  /** Too large for the brokers. */
-  readonly refused: OwnedRecord[];
-  readonly unsent: OwnedRecord[];
-  error: SkbspanError | undefined;
-}
+type Failure = Extract<ExportResult, { status: 'failure' }> & { readonly error: SkbspanError };
 
 /** Counts the paths of records that are lost, each path once; a record from the spill stands for itself. */
 function countLost(records: readonly (KafkaRecord & { readonly owner?: Owner })[]): number {

@@ -1,19 +1,19 @@
-import type { PacketPath } from '../../event/packet-path.ts';
+import type { Origin, PacketPath } from '../../event/packet-path.ts';
 import { pathSchema } from '../json/records.ts';
-import type { KafkaRecord } from './client.ts';
+import type { Headers, KafkaRecord } from './client.ts';
 import { hopSchema, hopValues } from './hop-records.ts';
-import { readIdentity, type Identity } from './identity.ts';
 import type { KafkaOptions } from './options.ts';
 import { pathValue } from './path-records.ts';
 import { recordKey } from './record-key.ts';
+import { readOrigin } from './this-origin.ts';
 
 /** Brokers refuse a batch of more than 1 MiB and 12 bytes by default; the rest is for headers and keys. */
 export const defaultMaxBytes = 1_000_000;
 
 export interface Encoder {
-  /** On every record: schema, host and boot. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The records of a path; undefined if one of them is bigger than a record may be. */
+  /** On every record that has none of its own: schema, host and boot. */
+  readonly headers: Headers;
+  /** The records of a path, named after its own host if it has come from another; undefined if one of them is bigger than a record may be. */
   encode(path: PacketPath): readonly KafkaRecord[] | undefined;
 }
 
@@ -22,20 +22,27 @@ const schemas = { json: pathSchema, hops: hopSchema, otlp_proto: 'otlp_proto' } 
 /** Makes records of paths, in the format that was asked for. */
 export async function createEncoder(options: KafkaOptions): Promise<Encoder> {
   const { format, key, maxRecordBytes: maxBytes = defaultMaxBytes } = options;
-  const read = readIdentity();
-  const identity: Identity = {
+  const read = readOrigin();
+  const here: Origin = {
     host: options.host ?? read.host,
     bootId: options.bootId ?? read.bootId,
   };
-  const toValues = await chooseValues(options, identity, maxBytes);
+  const toValues = await chooseValues(options, maxBytes);
+  const headersOf = ({ host, bootId }: Origin): Headers => ({
+    schema: schemas[format],
+    host,
+    boot_id: bootId,
+  });
   return {
-    headers: { schema: schemas[format], host: identity.host, boot_id: identity.bootId },
+    headers: headersOf(here),
     encode(path) {
       const keyBytes = Buffer.from(recordKey(path, key));
+      const { origin } = path;
+      const headers = origin === undefined ? {} : { headers: headersOf(origin) };
       const records: KafkaRecord[] = [];
-      for (const value of toValues(path)) {
+      for (const value of toValues(path, origin ?? here)) {
         if (value === undefined || value.length > maxBytes) return undefined;
-        records.push({ key: keyBytes, value });
+        records.push({ key: keyBytes, value, ...headers });
       }
       return records;
     },
@@ -44,14 +51,13 @@ export async function createEncoder(options: KafkaOptions): Promise<Encoder> {
 
 async function chooseValues(
   { format, version }: KafkaOptions,
-  identity: Identity,
   maxBytes: number,
-): Promise<(path: PacketPath) => readonly (Buffer | undefined)[]> {
+): Promise<(path: PacketPath, origin: Origin) => readonly (Buffer | undefined)[]> {
   switch (format) {
     case 'json':
-      return (path) => [pathValue(path, identity)];
+      return (path, origin) => [pathValue(path, origin)];
     case 'hops':
-      return (path) => hopValues(path, identity);
+      return hopValues;
     case 'otlp_proto': {
       const { createSpanValues } = await import('./span-records.ts');
       return createSpanValues({ maxBytes, version });

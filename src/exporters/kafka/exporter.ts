@@ -1,6 +1,7 @@
 import { SkbspanError } from '../../errors.ts';
 import type { Exporter } from '../../event/exporter.ts';
 import type { LossCause } from '../../event/statistics.ts';
+import { checkBrokerAge } from './broker-age.ts';
 import type { KafkaClient, ClientOptions } from './client.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createEncoder, defaultMaxBytes } from './encoder.ts';
@@ -21,12 +22,19 @@ const SPILL_AFTER_MS = 2_000;
 const MARGIN_MS = 300;
 
 async function makeClient(name: KafkaClientName, options: ClientOptions): Promise<KafkaClient> {
-  if (name === 'kafkajs') {
-    const { createKafkajsClient } = await import('./kafkajs-client.ts');
-    return createKafkajsClient(options);
-  }
-  const { createPlatformaticClient } = await import('./platformatic-client.ts');
-  return createPlatformaticClient(options);
+  const create =
+    name === 'kafkajs'
+      ? (await import('./kafkajs-client.ts')).createKafkajsClient
+      : (await import('./platformatic-client.ts')).createPlatformaticClient;
+  // A codec that is missing is told first: that needs no broker.
+  const client = await create(options);
+  return {
+    ...client,
+    async connect() {
+      await checkBrokerAge(options.connection);
+      return client.connect();
+    },
+  };
 }
 
 function open(
@@ -71,7 +79,12 @@ export function createKafkaExporter(
       const { connection, compression } = options;
       const link = createLink(
         () =>
-          makeClient(options.client, { connection, topic, compression, headers: encoder.headers }),
+          makeClient(options.client, {
+            connection,
+            topic,
+            compression,
+            headers: encoder.headers,
+          }),
         (error) => explainFault(error, connection, topic),
       );
       const spill = open(options.spill, { skbspan_spill: 1, topic, headers: encoder.headers });

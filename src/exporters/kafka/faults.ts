@@ -110,6 +110,20 @@ export function isPassing(error: unknown): boolean {
   return name === undefined || !(refusals.has(name) || lasting.has(name));
 }
 
+/** A broker answered that it, or the one that it names, will answer in a moment. */
+export function isBusy(error: unknown): boolean {
+  const name = protocolError(error);
+  return name !== undefined && busy.has(name);
+}
+
+const busy: ReadonlySet<string> = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+]);
+
 /** Not a refusal of what is sent, but trying the same again does not help. */
 const lasting: ReadonlySet<string> = new Set([
   'MESSAGE_TOO_LARGE',

@@ -2,17 +2,18 @@
  * Hop rows: one flat record per call, ready for SQL. What belongs to the path stands in each of its rows. How a life ended
  * stands in the row of its last call only, so that a drop is counted once; a life without calls has one row, without a func.
  */
-import type { Call, Life, PacketPath } from '../../event/packet-path.ts';
-import { isoTime, jsonLine } from '../json/records.ts';
+import type { Call, Life, Origin, PacketPath } from '../../event/packet-path.ts';
+import { isoTime } from '../json/records.ts';
 import { contentId } from './content-id.ts';
-import type { Identity } from './identity.ts';
+import { jsonBytes } from './json-bytes.ts';
 
 /** Changes when a reader of the old form would misread the new one; added columns do not change it. */
 export const hopSchema = 'skbspan.hop/1';
 
-type Row = Readonly<Record<string, string | number | boolean | null>>;
+/** A row's columns by name: those of config/schema/skbspan.hop-1.schema.json. */
+export type HopRow = Readonly<Record<string, string | number | boolean | null>>;
 
-const callColumns = (path: PacketPath, life: Life, call: Call | undefined): Row => {
+const callColumns = (path: PacketPath, life: Life, call: Call | undefined): HopRow => {
   const sight = life.packets[call?.packet ?? 0];
   const flow = sight?.flow ?? path.flow;
   const offsetNs = call?.offsetNs ?? life.offsetNs;
@@ -56,7 +57,7 @@ const callColumns = (path: PacketPath, life: Life, call: Call | undefined): Row 
   };
 };
 
-const endColumns = (life: Life, last: boolean): Row => {
+const endColumns = (life: Life, last: boolean): HopRow => {
   const end = last ? life.end : undefined;
   return {
     end_how: end?.how ?? null,
@@ -68,9 +69,9 @@ const endColumns = (life: Life, last: boolean): Row => {
   };
 };
 
-/** The rows of a path in the order of lives and calls, a JSON value each. */
-export function hopValues(path: PacketPath, { host, bootId }: Identity): Buffer[] {
-  const of: Row = {
+/** The rows of a path in the order of lives and calls. */
+export function hopRows(path: PacketPath, { host, bootId }: Origin): HopRow[] {
+  const of: HopRow = {
     schema: hopSchema,
     host,
     boot_id: bootId,
@@ -82,21 +83,22 @@ export function hopValues(path: PacketPath, { host, bootId }: Identity): Buffer[
     direction: path.direction,
   };
   return path.lives.flatMap((life, index) => {
-    const lifeColumns: Row = {
+    const lifeColumns: HopRow = {
       life: index,
       life_id: life.id,
       operation: life.parent?.operation ?? null,
     };
     const calls: readonly (Call | undefined)[] = life.calls.length === 0 ? [undefined] : life.calls;
-    return calls.map((call, at) => {
-      const row = {
-        ...of,
-        ...lifeColumns,
-        call: at,
-        ...callColumns(path, life, call),
-        ...endColumns(life, at === calls.length - 1),
-      };
-      return Buffer.from(jsonLine(row).slice(0, -1));
-    });
+    return calls.map((call, at) => ({
+      ...of,
+      ...lifeColumns,
+      call: at,
+      ...callColumns(path, life, call),
+      ...endColumns(life, at === calls.length - 1),
+    }));
   });
 }
+
+/** The same, a JSON value each. */
+export const hopValues = (path: PacketPath, origin: Origin): Buffer[] =>
+  hopRows(path, origin).map(jsonBytes);

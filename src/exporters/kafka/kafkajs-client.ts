@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { ISocketFactory, Kafka, Producer, SASLOptions } from 'kafkajs';
+import { tlsOptions } from './broker-socket.ts';
 import {
   clientId,
   connectMs,
@@ -44,11 +45,7 @@ export function openKafkajs(
     ...(tls === undefined
       ? {}
       : {
-          ssl: {
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-            ...(tls.key === undefined ? {} : { key: tls.key }),
-          },
+          ssl: { ...tlsOptions(tls) },
         }),
     ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
   });

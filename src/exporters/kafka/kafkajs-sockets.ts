@@ -1,7 +1,7 @@
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import type { Socket } from 'node:net';
 import kafkajs from 'kafkajs';
 import type { ISocketFactory } from 'kafkajs';
+import { openSocket } from './broker-socket.ts';
 
 export interface Sockets {
   readonly open: ISocketFactory;
@@ -25,7 +25,7 @@ export function createSockets(): Sockets {
     },
     open({ host, port, ssl, onConnect }) {
       if (closed) throw refusal();
-      const socket = connectBy(ssl, host, port, onConnect);
+      const socket = openSocket(ssl, host, port, onConnect);
       socket.setKeepAlive(true, 60_000);
       opened.add(socket);
       socket.once('close', () => opened.delete(socket));
@@ -36,16 +36,4 @@ export function createSockets(): Sockets {
       for (const socket of opened) socket.destroy(refusal());
     },
   };
-}
-
-/** kafkajs's type says that there always is a `tls`; without TLS it is null. */
-function connectBy(
-  tls: ConnectionOptions | null,
-  host: string,
-  port: number,
-  onConnect: () => void,
-): Socket {
-  if (tls === null) return connect({ host, port }, onConnect);
-  const servername = isIP(host) === 0 ? { servername: host } : {};
-  return connectTls({ host, port, ...servername, ...tls }, onConnect);
 }

@@ -1,15 +1,14 @@
-import type { PacketPath } from '../../event/packet-path.ts';
-import { jsonLine, pathRecord } from '../json/records.ts';
+import type { Origin, PacketPath } from '../../event/packet-path.ts';
+import { pathRecord } from '../json/records.ts';
 import { contentId } from './content-id.ts';
-import type { Identity } from './identity.ts';
+import { jsonBytes } from './json-bytes.ts';
 
 /** A path's JSON record: that of the JSON output, and whose it is: host, boot and the packet's content id. */
-export function pathValue(path: PacketPath, { host, bootId }: Identity): Buffer {
-  const line = jsonLine({
+export function pathValue(path: PacketPath, { host, bootId }: Origin): Buffer {
+  return jsonBytes({
     ...pathRecord(path),
     host,
     boot_id: bootId,
     content_id: contentId(path) ?? null,
   });
-  return Buffer.from(line.slice(0, -1));
 }

@@ -1,4 +1,5 @@
 import { Producer, type BaseOptions } from '@platformatic/kafka';
+import { tlsOptions } from './broker-socket.ts';
 import {
   clientId,
   connectMs,
@@ -34,11 +35,7 @@ export function platformaticOptions({ brokers, tls, sasl }: KafkaConnection): Ba
       : {
           // Else no name is sent, and checked is the address.
           tlsServerName: true,
-          tls: {
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-            ...(tls.key === undefined ? {} : { key: tls.key }),
-          },
+          tls: { ...tlsOptions(tls) },
         }),
     ...(sasl === undefined
       ? {}

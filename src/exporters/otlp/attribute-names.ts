@@ -49,6 +49,7 @@ export const detected = ['host.name', 'host.id', 'host.arch', 'os.type', 'os.ver
  * that).
  */
 export const own = {
+  host: 'skbspan.host',
   calls: 'skbspan.calls',
   change: 'skbspan.change',
   conntrackInfo: 'skbspan.conntrack.info',

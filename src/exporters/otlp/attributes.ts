@@ -68,6 +68,7 @@ export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: num
 /** What only the root span says: the path as a whole. */
 export function setPath(to: Attributes, path: PacketPath): void {
   if (path.direction !== 'unknown') to[std.networkIoDirection] = path.direction;
+  if (path.origin !== undefined) to[own.host] = path.origin.host;
   to[own.ending] = path.ending;
   to[own.outcome] = path.outcome.kind;
   if (path.outcome.by !== '') to[own.outcomeBy] = path.outcome.by;

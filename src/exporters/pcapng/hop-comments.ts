@@ -145,11 +145,14 @@ export function lifeComment(life: Life, index: number): string {
   return words;
 }
 
+const originWords = ({ origin }: PacketPath): string =>
+  origin === undefined ? '' : ` host=${encodeWord(origin.host)} boot=${encodeWord(origin.bootId)}`;
+
 export function pathComment(path: PacketPath): string {
   return (
     `${commentKind.path} id=${path.id} dur=${path.durationNs}ns dir=${path.direction} ending=${path.ending}` +
     `${path.flow === undefined ? '' : flowWords(path.flow)} lives=${path.lives.length}` +
-    ` losses=${path.losses.length} start=${path.startTimeNs}`
+    ` losses=${path.losses.length} start=${path.startTimeNs}${originWords(path)}`
   );
 }
 

@@ -129,6 +129,7 @@ function words(
     ['lives', path.lives.length],
     ['links', list(path.lives.map(({ parent }) => parent?.operation ?? ''))],
     ['dir', path.direction],
+    ['host', path.origin === undefined ? undefined : encodeWord(path.origin.host)],
     ['netns', list(devices.map(({ netnsName }) => netnsName))],
     ['dev', list(devices.map(({ name }) => name))],
     ['task', first === undefined ? undefined : encodeWord(first.task.comm)],

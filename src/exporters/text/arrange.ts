@@ -6,13 +6,29 @@
  * strictly by time, where the lives mix, or life by life. Here each life stays together, under the call that made it,
  * because the question at hand is nearly always "and what became of the clone?". Within a life, time runs down the page.
  */
-import type { Call, Life, PacketPath, PacketSight } from '../../event/packet-path.ts';
+import type {
+  Call,
+  HeaderChange,
+  Life,
+  PacketPath,
+  PacketSight,
+  Wait,
+} from '../../event/packet-path.ts';
 import { flowAddresses } from './format.ts';
 
 export type Item =
   | { readonly kind: 'call'; readonly call: Call; readonly life: number }
   | { readonly kind: 'life'; readonly life: Life }
-  | { readonly kind: 'headers'; readonly sight: PacketSight }
+  | {
+      readonly kind: 'headers';
+      readonly sight: PacketSight;
+      /** How it came to these headers; undefined: they were only filled in. */
+      readonly change: HeaderChange | undefined;
+      /** The last call before. */
+      readonly by: Call | undefined;
+    }
+  /** It lay in a queue. */
+  | { readonly kind: 'wait'; readonly wait: Wait }
   | { readonly kind: 'end'; readonly life: Life }
   /** Nothing was recorded for this long; inside a call that call itself was busy, outside the packet waited. */
   | { readonly kind: 'gap'; readonly durationNs: number; readonly inside: Call | undefined };
@@ -56,6 +72,14 @@ function addLife(life: Life, index: number, top: Draft[]): Draft[] {
     const around = calls[callAround(life, life.end.offsetNs)];
     (around?.children ?? top).push(draft({ kind: 'end', life }, life.end.offsetNs));
   }
+  for (const wait of life.waits) {
+    // Beside what ended it.
+    const by = life.calls[wait.before];
+    const around = by?.parent?.life === index ? by.parent.call : -1;
+    const within =
+      wait.before < 0 ? calls[callAround(life, life.end?.offsetNs ?? -1)] : calls[around];
+    (within?.children ?? top).push(draft({ kind: 'wait', wait }, wait.offsetNs));
+  }
   return calls;
 }
 
@@ -77,7 +101,9 @@ function addHeaders(
     const first = life.calls.find((call) => call.packet >= index);
     const within = first?.parent?.life === lifeIndex ? calls[first.parent.call] : undefined;
     const offsetNs = Math.min(sight.offsetNs, first?.offsetNs ?? Infinity);
-    (within?.children ?? top).push(draft({ kind: 'headers', sight }, offsetNs));
+    const change = life.changes.find(({ offsetNs }) => offsetNs === sight.offsetNs);
+    const by = life.calls[change?.call ?? -1];
+    (within?.children ?? top).push(draft({ kind: 'headers', sight, change, by }, offsetNs));
   }
   return known;
 }
@@ -108,7 +134,9 @@ function finish(
     const below = finish(children, pathNs, call);
     nodes.push({ item, offsetNs, children: below.nodes });
     // Nobody knows how long an unfinished call ran on: no gaps after it.
-    const over = call === undefined ? offsetNs : offsetNs + (call.durationNs ?? Infinity);
+    const lasts =
+      item.kind === 'wait' ? item.wait.durationNs : call === undefined ? 0 : call.durationNs;
+    const over = offsetNs + (lasts ?? Infinity);
     lastNs = Math.max(lastNs, below.lastNs, over);
   }
   return { nodes, lastNs: Number.isFinite(lastNs) ? lastNs : 0 };

@@ -43,7 +43,11 @@ export function timeOfDay(epochNs: bigint): string {
   return `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}.${pad(micros, 6)}`;
 }
 
-const endpoint = (network: Flow['network'], address: string, port: number | undefined): string => {
+export const endpoint = (
+  network: Flow['network'],
+  address: string,
+  port: number | undefined,
+): string => {
   const host = clean(address === '' ? '?' : address);
   if (port === undefined) return host;
   return network === 'ipv6' ? `[${host}]:${port}` : `${host}:${port}`;

@@ -56,6 +56,7 @@ export function headLines(path: PacketPath, paint: Paint): string[] {
     `${timeOfDay(path.startTimeNs)} #${path.id} ${flowText(path.flow)}`,
     `${packetLength(path)} B`,
     ...way,
+    ...(path.origin === undefined ? [] : [`on ${path.origin.host}`]),
     duration(path.durationNs),
   ].join('   ');
   const lines = [

@@ -1,5 +1,12 @@
-import type { Life, LifeEnd, PacketPath, PathLoss } from '../../event/packet-path.ts';
-import { clean, codeLocation } from './format.ts';
+import type {
+  FilterRule,
+  Life,
+  LifeEnd,
+  PacketPath,
+  PathLoss,
+  SocketSight,
+} from '../../event/packet-path.ts';
+import { clean, codeLocation, endpoint, place, taskName } from './format.ts';
 
 const endWords: Readonly<Record<LifeEnd['how'], string>> = {
   dropped: '✗ dropped',
@@ -18,6 +25,27 @@ export function endText({ how, reason, location, program }: LifeEnd): string {
   return `${endWords[how]}${why}${who}${where}`;
 }
 
+/** As `nft` wants it said: `inet filter input handle 7`. */
+export const ruleText = ({ family, table, chain, handle }: FilterRule): string =>
+  clean([family, table, chain, handle === 0 ? 'policy' : `handle ${handle}`].join(' '));
+
+/** `udp socket 10.0.0.2:9 (inode 34567, uid 33, container 4f3c0de54f3c)`. */
+function socketText(socket: SocketSight): string {
+  const { family, type, protocol, localAddress, localPort, inode, uid, containerId } = socket;
+  const what =
+    protocol === '' ? `${family} ${type}` : type === 'raw' ? `raw ${protocol}` : protocol;
+  const where =
+    localPort === 0
+      ? ''
+      : ` ${endpoint(family === 'ipv6' ? 'ipv6' : 'ipv4', localAddress === '' ? '*' : localAddress, localPort)}`;
+  const whose = [
+    inode === 0 ? '' : `inode ${inode}`,
+    uid === undefined ? '' : `uid ${uid}`,
+    containerId === '' ? '' : `container ${containerId.slice(0, 12)}`,
+  ].filter((fact) => fact !== '');
+  return `${clean(what)} socket${where}${whose.length === 0 ? '' : ` (${clean(whose.join(', '))})`}`;
+}
+
 const isDropped = (life: Life): boolean => life.end?.how === 'dropped';
 
 /** The packet itself: a frame goes on as the skb that was built from it, and that as a frame that XDP sends on. */
@@ -28,15 +56,31 @@ function lastForm({ lives }: PacketPath): Life | undefined {
   return lives[at];
 }
 
-/** What became of the packet as a whole: a drop of any of its lives counts first. */
+/** What became of the packet as a whole, and how many of its lives were dropped beside. */
 export function outcome(path: PacketPath): { readonly text: string; readonly dropped: boolean } {
   const drops = path.lives.filter(isDropped);
+  const { kind, life, socket, task, device } = path.outcome;
+  const beside =
+    drops.length === 0
+      ? ''
+      : `, ${drops.length} ${drops.length === 1 ? 'copy' : 'copies'} of it dropped`;
+  if (kind === 'delivered') {
+    const sight = path.lives[life]?.sockets[socket];
+    const to = sight === undefined ? 'a socket' : socketText(sight);
+    const by = task === undefined ? '' : `, read by ${taskName(task)}`;
+    return { text: `delivered to ${to}${by}${beside}`, dropped: false };
+  }
+  if (kind === 'transmitted') {
+    const on = device === undefined ? '' : ` on ${place(device)}`;
+    return { text: `transmitted${on}${beside}`, dropped: false };
+  }
   const [first] = drops;
   if (first?.end !== undefined) {
     const who =
       first === path.lives[0] ? '' : ` (${first.parent?.operation ?? 'life'} #${first.id})`;
     const more = drops.length === 1 ? '' : `, ${drops.length} drops in all`;
-    return { text: `${endText(first.end)}${who}${more}`, dropped: true };
+    const rule = first.end.rule === undefined ? '' : ` by ${ruleText(first.end.rule)}`;
+    return { text: `${endText(first.end)}${rule}${who}${more}`, dropped: true };
   }
   const end = lastForm(path)?.end;
   return { text: end === undefined ? 'still alive' : endText(end), dropped: false };

@@ -1,9 +1,9 @@
-import type { Call, PacketPath } from '../../event/packet-path.ts';
+import type { Call, HeaderChange, PacketPath, WaitPlace } from '../../event/packet-path.ts';
 import { arrange, type Item, type Node } from './arrange.ts';
 import { detailLines } from './detail.ts';
 import { duration, flowAddresses, functionName, offsetWriter, place, taskName } from './format.ts';
 import { packetLength, headLines } from './head.ts';
-import { endText } from './outcome.ts';
+import { endText, ruleText } from './outcome.ts';
 import type { Paint, Tone } from './paint.ts';
 
 interface Row {
@@ -38,6 +38,25 @@ const durations: Readonly<Record<Call['timing'], (call: Call) => string>> = {
   point: () => '',
   unfinished: () => 'unfinished',
 };
+
+const waitWords: Readonly<Record<WaitPlace, string>> = {
+  qdisc: 'in the queue',
+  backlog: 'in the backlog',
+  socket: "in the socket's queue",
+  driver: 'in the driver',
+  neighbour: "for the neighbour's address",
+  gro: 'in GRO',
+  ack: 'until acknowledged',
+};
+
+/** `encapsulated by vxlan_xmit: vxlan 42`. */
+function changeText(change: HeaderChange | undefined, by: Call | undefined): string {
+  if (change === undefined) return '';
+  const { kind, tunnel } = change;
+  const what =
+    tunnel === undefined ? '' : ` ${tunnel.kind}${tunnel.id === undefined ? '' : ` ${tunnel.id}`}`;
+  return `${kind}${what}${by === undefined ? '' : ` after ${functionName(by.func, by.module)}`}`;
+}
 
 /** Tells where a call ran, but only what is not as it was on the line before. */
 function createPlaceNotes(path: PacketPath): (call: Call) => string {
@@ -86,12 +105,23 @@ function rowParts(
     }
     case 'headers': {
       const now = item.sight.flow === undefined ? '' : flowAddresses(item.sight.flow);
-      return { ...bare, label: `now ${now}`, tone: 'headers' };
+      return {
+        ...bare,
+        label: `now ${now}`,
+        note: changeText(item.change, item.by),
+        tone: 'headers',
+      };
     }
     case 'end': {
       const { end } = item.life;
       const tone = end?.how === 'dropped' ? 'drop' : 'faint';
-      return { ...bare, label: end === undefined ? '' : endText(end), tone };
+      const note = end?.rule === undefined ? '' : `by ${ruleText(end.rule)}`;
+      return { ...bare, label: end === undefined ? '' : endText(end), note, tone };
+    }
+    case 'wait': {
+      const { place: where, durationNs, device } = item.wait;
+      const label = `· ${duration(durationNs)} ${waitWords[where]}`;
+      return { ...bare, label, note: where === 'ack' ? '' : place(device), tone: 'headers' };
     }
     case 'gap': {
       const where = item.inside === undefined ? 'waiting' : 'in no traced call';
@@ -139,7 +169,8 @@ export function treeLines(path: PacketPath, paint: Paint, columns: number): stri
   const walk = (nodes: readonly Node[], trail: readonly boolean[], top: boolean): void => {
     for (const [index, { item, offsetNs, children }] of nodes.entries()) {
       const here = top ? [] : [...trail, index < nodes.length - 1];
-      const offset = item.kind === 'gap' ? '' : writeOffset(offsetNs);
+      const isPause = item.kind === 'gap' || item.kind === 'wait';
+      const offset = isPause ? '' : writeOffset(offsetNs);
       rows.push({ offset, trail: here, ...rowParts(item, note) });
       if (item.kind === 'call' && item.call.detail !== undefined) {
         const below = [...here, children.length > 0];

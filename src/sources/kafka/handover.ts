@@ -1,29 +1,36 @@
 /** Hands values from callbacks to one `for await`: whoever puts waits until the value is done with. */
 export interface Handover<T> {
-  /** Resolves when the taker asks for the next one, or no more are taken. */
-  put(value: T): Promise<void>;
+  /** Resolves when the taker asks for the next one: true; or when no more are taken, and nobody is done with it: false. */
+  put(value: T): Promise<boolean>;
   end(): void;
   fail(error: Error): void;
   taken(): AsyncGenerator<T, void, undefined>;
 }
 
+interface Waiting<T> {
+  readonly value: T;
+  readonly settle: (isDone: boolean) => void;
+}
+
 export function createHandover<T>(): Handover<T> {
-  const waiting: { readonly value: T; readonly done: () => void }[] = [];
+  const waiting: Waiting<T>[] = [];
+  let inHand: Waiting<T> | undefined;
   let ended = false;
   let failure: Error | undefined;
   let wake: (() => void) | undefined;
 
   const stop = (): void => {
     ended = true;
-    for (const { done } of waiting) done();
+    inHand?.settle(false);
+    for (const { settle } of waiting.splice(0)) settle(false);
     wake?.();
   };
 
   return {
     put(value) {
-      if (ended) return Promise.resolve();
-      return new Promise((resolve) => {
-        waiting.push({ value, done: resolve });
+      if (ended) return Promise.resolve(false);
+      return new Promise((settle) => {
+        waiting.push({ value, settle });
         wake?.();
       });
     },
@@ -34,10 +41,10 @@ export function createHandover<T>(): Handover<T> {
     },
     async *taken() {
       while (true) {
-        const next = waiting.shift();
-        if (next !== undefined) {
-          yield next.value;
-          next.done();
+        inHand = waiting.shift();
+        if (inHand !== undefined) {
+          yield inHand.value;
+          inHand.settle(true);
         } else if (failure !== undefined) throw failure;
         else if (ended) return;
         else {

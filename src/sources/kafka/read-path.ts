@@ -6,6 +6,7 @@ import type {
   Call,
   Device,
   LifeEnd,
+  Origin,
   PacketPath,
   PacketSight,
   PathLoss,
@@ -152,6 +153,12 @@ function readLoss(fields: Fields): PathLoss {
   }
 }
 
+/** Records of the JSON output have no host: they are read where they were written, or nobody knows. */
+const readOrigin = (fields: Fields): { readonly origin?: Origin } =>
+  typeof fields['host'] === 'string'
+    ? { origin: { host: fields['host'], bootId: text(fields, 'boot_id') } }
+    : {};
+
 /** The path of a JSON record; fields that it does not know are skipped. Throws NotOurs if it is no path of this schema. */
 export function readPath(json: string): PacketPath {
   let value: unknown;
@@ -177,5 +184,6 @@ export function readPath(json: string): PacketPath {
     losses: list(fields, 'losses', readLoss),
     flow: optional(fields, 'flow', readFlowFields),
     direction: word(fields, 'direction', ['transmit', 'receive', 'unknown']),
+    ...readOrigin(fields),
   });
 }

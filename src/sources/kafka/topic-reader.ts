@@ -4,9 +4,10 @@
  * next, so that nothing piles up.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { SkbspanError } from '../../errors.ts';
-import { explainFault } from '../../exporters/kafka/faults.ts';
+import { explainFault, isBusy } from '../../exporters/kafka/faults.ts';
 import { registerCodec } from '../../exporters/kafka/kafkajs-codecs.ts';
 import { openKafkajs } from '../../exporters/kafka/kafkajs-client.ts';
 import { createSockets } from '../../exporters/kafka/kafkajs-sockets.ts';
@@ -23,6 +24,9 @@ export interface TopicReader {
   close(): Promise<void>;
 }
 
+/** For what passes: a group that was never asked for has no coordinator for a moment. */
+const OPEN_MS = 15_000;
+const AGAIN_MS = 300;
 const CLOCK_MS = 500;
 const HEARTBEAT_MS = 2_000;
 
@@ -53,7 +57,8 @@ export function createTopicReader(address: KafkaAddress, connection: KafkaConnec
     );
     const beat = setInterval(() => void payload.heartbeat().catch(() => undefined), HEARTBEAT_MS);
     try {
-      if (messages.length > 0) await handover.put(messages);
+      // What nobody has dealt with is not committed: the group reads it again.
+      if (messages.length > 0 && !(await handover.put(messages))) return;
     } finally {
       clearInterval(beat);
     }
@@ -65,6 +70,22 @@ export function createTopicReader(address: KafkaAddress, connection: KafkaConnec
     }
   }
 
+  /** What other members of the group have read of the partitions that are ours now. */
+  async function catchUp(): Promise<void> {
+    if (address.group === undefined) return;
+    const admin = kafka.admin();
+    try {
+      await admin.connect();
+      const found = await admin.fetchOffsets({ groupId: address.group, topics: [topic] });
+      for (const { partition, offset } of found[0]?.partitions ?? []) {
+        const committed = BigInt(offset);
+        if (committed > (positions.get(partition) ?? 0n)) positions.set(partition, committed);
+      }
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+  }
+
   return {
     async open() {
       for (const codec of ['zstd', 'snappy', 'lz4'] as const) {
@@ -72,9 +93,17 @@ export function createTopicReader(address: KafkaAddress, connection: KafkaConnec
         await registerCodec(codec).catch(() => undefined);
       }
       const admin = kafka.admin();
+      const giveUpAt = Date.now() + OPEN_MS;
       try {
         await admin.connect();
-        ranges = await findRange(admin, address);
+        while (ranges.size === 0) {
+          try {
+            ranges = await findRange(admin, address);
+          } catch (error) {
+            if (!isBusy(error) || Date.now() > giveUpAt) throw error;
+            await sleep(AGAIN_MS);
+          }
+        }
       } catch (error) {
         throw explain(error);
       } finally {
@@ -104,7 +133,13 @@ export function createTopicReader(address: KafkaAddress, connection: KafkaConnec
         if (!payload.restart) handover.fail(explain(payload.error));
       });
       let joined = false;
-      reader.on('consumer.group_join', () => (joined = true));
+      reader.on('consumer.group_join', () => {
+        joined = false;
+        // If it does not work now, it will at the next change of the group.
+        void catchUp()
+          .catch(() => undefined)
+          .then(() => (joined = true));
+      });
       const clock = setInterval(() => {
         if (joined && assigned.every(isDone)) handover.end();
       }, CLOCK_MS);

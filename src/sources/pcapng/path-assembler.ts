@@ -274,18 +274,7 @@ function build(
   const ordered = inOrder(built, head.lives);
   if (ordered === undefined || ordered.length === 0 || !areReferencesGood(ordered))
     return undefined;
-  const { id, startTimeNs, durationNs, ending, flow, direction } = head;
-  return withStory({
-    id,
-    traceId,
-    startTimeNs,
-    durationNs,
-    lives: ordered,
-    ending,
-    losses,
-    flow,
-    direction,
-  });
+  return withStory({ ...head, traceId, lives: ordered, losses });
 }
 
 /** Exporters follow these without looking. */

@@ -327,7 +327,9 @@ export function readPath(words: Words): PathHead {
   const lives = words.count('lives');
   const losses = words.count('losses');
   const startTimeNs = words.bigint('start');
-  return { id, startTimeNs, durationNs, ending, flow, direction, lives, losses };
+  const host = words.optionalText('host');
+  const of = host === undefined ? {} : { origin: { host, bootId: words.text('boot') } };
+  return { id, startTimeNs, durationNs, ending, flow, direction, lives, losses, ...of };
 }
 
 export function readLoss(words: Words): PathLoss {

@@ -7,7 +7,6 @@ import {
   type sendUnaryData,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
-import type { TestContext } from 'node:test';
 import { readFields } from '../../../src/exporters/otlp/protobuf-fields.ts';
 
 export interface ReceivedSpan {
@@ -28,6 +27,11 @@ export type Answer =
   | { readonly kind: 'ok'; readonly rejectedSpans?: number }
   | { readonly kind: 'error'; readonly code: status; readonly retryDelayMs?: number }
   | { readonly kind: 'never' };
+
+/** Whoever it lives for: a test, or a benchmark. */
+export interface Owner {
+  after(end: () => Promise<void>): unknown;
+}
 
 export interface Receiver {
   readonly endpoint: string;
@@ -107,7 +111,7 @@ function reply(answer: Answer, callback: sendUnaryData<Buffer>): void {
 
 /** `answer` is asked for each request that has spans, counted from 0; the exporter's empty probe is always answered with OK. */
 export async function startReceiver(
-  t: TestContext,
+  t: Owner,
   answer: (index: number) => Answer = () => ({ kind: 'ok' }),
   listen: { readonly address?: string; readonly credentials?: ServerCredentials } = {},
 ): Promise<Receiver> {
@@ -152,6 +156,7 @@ export async function startReceiver(
   });
   t.after(() => {
     server.forceShutdown();
+    return Promise.resolve();
   });
   return {
     endpoint: `http://127.0.0.1:${port}`,

@@ -7,7 +7,7 @@ import { buildPath, flow, sight, type LifeSpec } from '../../fixtures/packet-pat
 import { packetPaths } from '../../fixtures/packet-paths.ts';
 import { client, start } from '../../fixtures/scenery.ts';
 
-/** `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns, `!` changed headers. */
+/** `f(g h) ...`: calls by name, `#id` a life, `.` an end, `~n` a gap of n ns (`qdisc~n`: in a queue), `!` changed headers. */
 const brief = (nodes: readonly Node[]): string =>
   nodes
     .map(({ item, children }) => {
@@ -21,6 +21,8 @@ const brief = (nodes: readonly Node[]): string =>
           return '!';
         case 'end':
           return '.';
+        case 'wait':
+          return `${item.wait.place}~${item.wait.durationNs}`;
         case 'gap':
           return `~${item.durationNs}`;
       }

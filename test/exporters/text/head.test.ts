@@ -2,21 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import type { PacketPath, PathLoss } from '../../../src/event/packet-path.ts';
+import { withStory } from '../../../src/event/story.ts';
 import { headLines } from '../../../src/exporters/text/head.ts';
 import { outcome } from '../../../src/exporters/text/outcome.ts';
 import { createPaint } from '../../../src/exporters/text/paint.ts';
 import { device, buildPath } from '../../fixtures/packet-path-parts.ts';
-import { droppedPath, pingPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
+import { droppedPath, ipv6UdpPath, pingPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { client, clientVeth, serverVeth, start } from '../../fixtures/scenery.ts';
 
 process.env['TZ'] = 'UTC';
 
 const plain = createPaint(false);
 const drop = droppedPath().lives[0]?.end;
-const withEnds = (path: PacketPath, ...ends: PacketPath['lives'][number]['end'][]): PacketPath => ({
-  ...path,
-  lives: path.lives.map((life, index) => ({ ...life, end: ends[index] })),
-});
+const withEnds = (path: PacketPath, ...ends: PacketPath['lives'][number]['end'][]): PacketPath =>
+  withStory({
+    ...path,
+    lives: path.lives.map((life, index) => ({ ...life, end: ends[index] })),
+  });
 
 describe('outcome', () => {
   const table: readonly { name: string; path: PacketPath; text: string; dropped: boolean }[] = [
@@ -29,20 +31,32 @@ describe('outcome', () => {
     {
       name: 'a drop',
       path: droppedPath(),
-      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a',
+      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a by inet filter input handle 7',
       dropped: true,
     },
     {
       name: 'a drop of a clone counts before the end of the original',
       path: withEnds(tcpSegmentPath(), undefined, drop),
-      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a (clone #19)',
+      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a by inet filter input handle 7 (clone #19)',
       dropped: true,
     },
     {
       name: 'several drops',
       path: withEnds(tcpSegmentPath(), drop, drop),
-      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a, 2 drops in all',
+      text: '✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a by inet filter input handle 7, 2 drops in all',
       dropped: true,
+    },
+    {
+      name: 'delivered: to which socket, read by whom',
+      path: tcpSegmentPath(),
+      text: 'delivered to tcp socket 127.0.0.1:8080 (inode 34999, uid 33, container 4f3c0de54f3c), read by nginx[5001]',
+      dropped: false,
+    },
+    {
+      name: 'transmitted: on which device',
+      path: ipv6UdpPath(),
+      text: 'transmitted on host:eth0',
+      dropped: false,
     },
     { name: 'no end', path: withEnds(pingPath()), text: 'still alive', dropped: false },
   ];
@@ -98,6 +112,6 @@ test('places: each crossing once, a namespace without a device only where none i
 test('the first line names who, which way, how long and what became of it', () => {
   assert.equal(
     headLines({ ...droppedPath(), direction: 'unknown' }, plain)[0],
-    '22:13:20.123456 #23 udp 192.0.2.7:40000 > 192.0.2.1:9   47 B   9.3us   ✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a',
+    '22:13:20.123456 #23 udp 192.0.2.7:40000 > 192.0.2.1:9   47 B   9.3us   ✗ dropped NETFILTER_DROP at nf_hook_slow+0x5a by inet filter input handle 7',
   );
 });

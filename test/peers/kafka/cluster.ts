@@ -21,7 +21,7 @@ import { freePorts } from '../free-ports.ts';
 export const newestKafka = '4.1.0';
 export const olderKafka = '3.9.1';
 
-const jarsOf = (version: string): string =>
+export const jarsOf = (version: string): string =>
   fileURLToPath(new URL(`../../../.cache/kafka-${version}`, import.meta.url));
 
 /** Why tests with Kafka cannot run; undefined if they can. */
@@ -34,6 +34,8 @@ export const kafkaMissing = [newestKafka, olderKafka].every((version) =>
 export interface Broker {
   readonly id: number;
   readonly address: string;
+  /** Of its process; undefined: it was not started yet. */
+  readonly pid: number | undefined;
   /** Ends it as a crash does. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -175,6 +177,9 @@ export async function startKafka(t: Owner, options: ClusterOptions = {}): Promis
     return {
       id,
       address: `127.0.0.1:${port}`,
+      get pid() {
+        return child?.pid;
+      },
       async start() {
         const logFile = join(home, `${Date.now()}.log`);
         log = logFile;

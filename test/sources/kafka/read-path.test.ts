@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { hopValues } from '../../../src/exporters/kafka/hop-records.ts';
 import { pathValue } from '../../../src/exporters/kafka/path-records.ts';
-import { jsonLine, pathRecord } from '../../../src/exporters/json/records.ts';
+import { jsonLine, pathLine, pathRecord } from '../../../src/exporters/json/records.ts';
 import { readPath } from '../../../src/sources/kafka/read-path.ts';
 import { packetPaths, programsPath, pingPath } from '../../fixtures/packet-paths.ts';
 
@@ -23,9 +23,10 @@ const linesOf = (day: string, kind: string): string[] =>
   read(`test/fixtures/kafka/${kind}-${day}.jsonl`).trimEnd().split('\n');
 
 test('a path comes back from its record', () => {
-  const paths = { ...packetPaths(), programs: programsPath() };
-  for (const [name, path] of Object.entries(paths)) {
-    assert.deepEqual(readPath(pathValue(path, identity).toString()), path, name);
+  for (const [name, path] of Object.entries({ ...packetPaths(), programs: programsPath() })) {
+    const origin = identity;
+    assert.deepEqual(readPath(pathValue(path, origin).toString()), { ...path, origin }, name);
+    assert.deepEqual(readPath(pathLine({ ...path, origin })), { ...path, origin }, name);
     assert.deepEqual(readPath(jsonLine(pathRecord(path))), path, name);
   }
 });
@@ -76,7 +77,10 @@ test("today's records are valid, and the schemas know each of their fields", () 
 
 test("tomorrow's fields are skipped; a newer schema, and what is not ours, is refused with a reason", () => {
   const record = JSON.parse(pathValue(pingPath(), identity).toString()) as Record<string, unknown>;
-  assert.deepEqual(readPath(JSON.stringify({ ...record, tomorrow: { a: 1 } })), pingPath());
+  assert.deepEqual(readPath(JSON.stringify({ ...record, tomorrow: { a: 1 } })), {
+    ...pingPath(),
+    origin: identity,
+  });
   assert.ok(isPath({ ...record, tomorrow: 1 }));
   const table: readonly (readonly [string, RegExp])[] = [
     [JSON.stringify({ ...record, schema: 'skbspan.path/2' }), /schema is skbspan.path\/2/],

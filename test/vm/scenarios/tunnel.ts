@@ -22,10 +22,12 @@ export const tunnel: Scenario = {
   check({ paths, summary, fact }) {
     assert.equal(fact('status'), 0);
     assertLossless(summary);
-    const flows = paths.map(({ flow }) => `${flow?.transport} ${flow?.destination_address}`);
-    // The outer packets of the requests; no replies, and nothing of the ping outside.
-    assert.deepEqual(flows, ['udp 10.0.0.2', 'udp 10.0.0.2', 'udp 10.0.0.2']);
+    // The requests; no replies, and nothing of the ping outside.
+    assert.equal(paths.length, 3);
     for (const path of paths) {
+      // Followed from the moment at which the packet goes into the tunnel, before or after it has the outer header.
+      const first = `${path.flow?.transport} ${path.flow?.destination_address}`;
+      assert.ok(['udp 10.0.0.2', 'icmp 10.7.0.2'].includes(first), first);
       const inside = path.lives
         .flatMap(({ calls }) => calls)
         .flatMap(({ detail }) => detail?.tunnel ?? []);

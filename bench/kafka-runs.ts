@@ -1,0 +1,171 @@
+/** One measurement of bench/kafka.ts, in a process of its own. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PacketPath } from '../src/event/packet-path.ts';
+import { createBatches, type OwnedRecord } from '../src/exporters/kafka/batches.ts';
+import { createEncoder } from '../src/exporters/kafka/encoder.ts';
+import { createKafkaExporter } from '../src/exporters/kafka/exporter.ts';
+import { createKafkajsClient } from '../src/exporters/kafka/kafkajs-client.ts';
+import type { KafkaClientName } from '../src/exporters/kafka/options.ts';
+import { createPlatformaticClient } from '../src/exporters/kafka/platformatic-client.ts';
+import { createPipeline } from '../src/pipeline/pipeline.ts';
+import { manyPaths, take } from '../test/fixtures/many-paths.ts';
+import { noStatistics } from '../test/peers/kafka/delivery-run.ts';
+
+export interface Task {
+  readonly kind: 'alone' | 'exporter' | 'dead';
+  readonly client: KafkaClientName;
+  readonly topic: string;
+  readonly brokers: readonly string[];
+  readonly count: number;
+  /** Process id. */
+  readonly broker: number;
+}
+
+export interface Measured {
+  readonly perSecond?: number;
+  /** Of this process, for a record. */
+  readonly cpuMicros?: number;
+  readonly brokerMicros?: number;
+  /** Share of a core. */
+  readonly idle?: number;
+  readonly grownMb?: number;
+  readonly offered?: number;
+  readonly counted?: number;
+}
+
+/** 100 ticks a second, on every kernel of ours. */
+const TICK_MICROS = 10_000;
+const BATCH_PATHS = 512;
+const BATCH_BYTES = 512 * 1024;
+/** Until the compiler has seen enough of both. */
+const WARM_PATHS = 6_000;
+const IDLE_MS = 10;
+const DEAD_MS = 20_000;
+const PARTITIONS = 6;
+
+/** User and system time of another process, in microseconds. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+}
+
+async function timed({ count, broker }: Task, work: () => Promise<void>): Promise<Measured> {
+  const theirs = cpuOf(broker);
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await work();
+  const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    perSecond: count / seconds,
+    cpuMicros: (user + system) / count,
+    brokerMicros: (cpuOf(broker) - theirs) / count,
+  };
+}
+
+const optionsOf = ({ brokers, client, topic }: Task) =>
+  ({
+    connection: { brokers, tls: undefined, sasl: undefined },
+    client,
+    topic,
+    format: 'json',
+    key: 'flow',
+    compression: 'none',
+  }) as const;
+
+/** Records that are ready, one batch under way for each partition, as many at once as there are partitions. */
+async function alone(task: Task): Promise<Measured> {
+  const options = optionsOf(task);
+  const encoder = await createEncoder(options);
+  const records = take(manyPaths(), task.count).flatMap((path): OwnedRecord[] =>
+    (encoder.encode(path) ?? []).map((record) => ({ ...record, owner: { lost: false } })),
+  );
+  const more = { ...options, headers: encoder.headers };
+  const client =
+    task.client === 'kafkajs' ? await createKafkajsClient(more) : createPlatformaticClient(more);
+  await client.connect();
+  const sendAll = async (all: readonly OwnedRecord[]): Promise<void> => {
+    const last = new Map<number, Promise<void>>();
+    const post = async (partition: number, batch: readonly OwnedRecord[]): Promise<void> => {
+      await last.get(partition);
+      last.set(partition, client.send(partition, batch));
+    };
+    for (let at = 0; at < all.length; at += BATCH_PATHS) {
+      const batches = createBatches(PARTITIONS, BATCH_BYTES);
+      for (const record of all.slice(at, at + BATCH_PATHS)) {
+        const full = batches.add(record);
+        if (full !== undefined) await post(full.partition, full.records);
+      }
+      for (const { partition, records: batch } of batches.take()) await post(partition, batch);
+    }
+    await Promise.all(last.values());
+  };
+  await sendAll(records.slice(0, WARM_PATHS));
+  const figures = await timed(task, () => sendAll(records));
+  await client.close();
+  return figures;
+}
+
+/** From paths to acknowledged records, as a lane of the pipeline asks for it; then nothing for a while. */
+async function exporter(task: Task): Promise<Measured> {
+  const paths = take(manyPaths(), task.count);
+  const kafka = createKafkaExporter(optionsOf(task), console.error);
+  await kafka.start();
+  const exportAll = async (all: readonly PacketPath[]): Promise<void> => {
+    for (let at = 0; at < all.length; at += BATCH_PATHS) {
+      const result = await kafka.export(all.slice(at, at + BATCH_PATHS));
+      if (result.status !== 'success') throw result.error;
+    }
+    // Waits for the last ones.
+    await kafka.export([]);
+  };
+  await exportAll(paths.slice(0, WARM_PATHS));
+  const figures = await timed(task, () => exportAll(paths));
+  const cpu = process.cpuUsage();
+  await sleep(IDLE_MS);
+  const { user, system } = process.cpuUsage(cpu);
+  await kafka.shutdown(1_000, noStatistics);
+  return { ...figures, idle: (user + system) / 1000 / IDLE_MS };
+}
+
+/** A source that does not wait, and a broker that is gone: how much memory is taken, beyond the paths' own making? */
+async function dead(task: Task): Promise<Measured> {
+  const kafka = createKafkaExporter(optionsOf(task), () => undefined);
+  const pipeline = createPipeline({
+    exporters: [kafka],
+    deadlineMs: 60_000,
+    onNotice: () => undefined,
+  });
+  await pipeline.start();
+  const source = manyPaths();
+  void pipeline.push(take(source, 1_000));
+  await sleep(2_000);
+  process.send?.('ready');
+  await once(process, 'message');
+  const memory = (): number => {
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = memory();
+  const until = performance.now() + DEAD_MS;
+  let offered = 0;
+  let most = 0;
+  while (performance.now() < until) {
+    // Copies: the source's paths share their lives.
+    void pipeline.push(take(source, 1_000).map((path) => structuredClone(path)));
+    offered += 1_000;
+    most = Math.max(most, memory() - before);
+    await sleep(200);
+  }
+  const { losses } = await pipeline.shutdown(2_000, noStatistics);
+  const counted = [...losses.values()].reduce((sum, each) => sum + each, 0);
+  return { grownMb: most / 1e6, offered, counted };
+}
+
+const kinds = { alone, exporter, dead } as const;
+const [task] = (await once(process, 'message')) as [Task];
+process.send?.(await kinds[task.kind](task));
+process.exit(0);

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createKafkaExporter } from '../../../src/exporters/kafka/exporter.ts';
+import { parseKafkaAddress } from '../../../src/sources/kafka/address.ts';
+import { createKafkaSource } from '../../../src/sources/kafka/kafka-source.ts';
+import { manyPaths, take } from '../../fixtures/many-paths.ts';
+import { kafkaMissing, startKafka, type Cluster } from './cluster.ts';
+import { noStatistics } from './delivery-run.ts';
+
+const PATHS = 6_000;
+const PARTITIONS = 6;
+
+async function fill(kafka: Cluster, topic: string): Promise<string[]> {
+  await kafka.createTopic(topic, PARTITIONS);
+  const exporter = createKafkaExporter(
+    {
+      connection: { brokers: kafka.addresses, tls: undefined, sasl: undefined },
+      client: 'platformatic',
+      format: 'json',
+      topic,
+      key: 'flow',
+      compression: 'none',
+    },
+    (notice) => assert.fail(notice),
+  );
+  await exporter.start();
+  const paths = take(manyPaths(), PATHS);
+  assert.deepEqual(await exporter.export(paths), { status: 'success', lost: 0 });
+  await exporter.shutdown(5_000, noStatistics);
+  return paths.map(({ traceId }) => traceId).sort();
+}
+
+interface Reader {
+  readonly ids: string[];
+  readonly done: Promise<void>;
+}
+
+/** Reads as a member of the group, `paceMs` for each batch; stops after `most` paths. */
+function read(
+  t: TestContext,
+  kafka: Cluster,
+  topic: string,
+  paceMs: number,
+  most = Infinity,
+): Reader {
+  const source = createKafkaSource({
+    address: parseKafkaAddress(`kafka://${kafka.addresses.join(',')}/${topic}?group=g`),
+    connection: { tls: undefined, sasl: undefined },
+    onNotice: (notice) => {
+      t.diagnostic(notice);
+    },
+  });
+  const ids: string[] = [];
+  const all = async (): Promise<void> => {
+    await source.open();
+    for await (const batch of source.paths()) {
+      ids.push(...batch.map(({ traceId }) => traceId));
+      await sleep(paceMs);
+      if (ids.length >= most) break;
+    }
+    await source.close();
+  };
+  return { ids, done: all() };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(20);
+}
+
+test(
+  'readers of a group that come and go: together they read every record',
+  { skip: kafkaMissing ?? false, timeout: 120_000 },
+  async (t) => {
+    // Small pieces, so that much is left when the second one comes.
+    const kafka = await startKafka(t);
+
+    const all = await fill(kafka, 'join');
+    const first = read(t, kafka, 'join', 400);
+    await until(() => first.ids.length > 0);
+    const second = read(t, kafka, 'join', 100);
+    await Promise.all([first.done, second.done]);
+    const both = [...first.ids, ...second.ids];
+    const twice = both.length - new Set(both).size;
+    t.diagnostic(`join: ${first.ids.length} and ${second.ids.length} of ${PATHS}, ${twice} twice`);
+    assert.deepEqual([...new Set(both)].sort(), all);
+    assert.ok(first.ids.length > 0 && second.ids.length > 0, 'one of them had nothing to do');
+    // What a reader had in hand when its partition was given to another: a batch of each at most.
+    assert.ok(twice < PATHS / 2, String(twice));
+
+    const more = await fill(kafka, 'leave');
+    const leaver = read(t, kafka, 'leave', 50, 1_000);
+    const stayer = read(t, kafka, 'leave', 50);
+    await Promise.all([leaver.done, stayer.done]);
+    const seen = new Set([...leaver.ids, ...stayer.ids]);
+    t.diagnostic(`leave: ${leaver.ids.length} and ${stayer.ids.length} of ${PATHS}`);
+    assert.deepEqual([...seen].sort(), more);
+  },
+);
