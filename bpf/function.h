@@ -65,6 +65,8 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	token = follow_frames(&probe);
 	if (makes_at_enter(probe.role))
 		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);
+	if (probe.role == ROLE_COPY)
+		see_copy(regs_argument(ctx, 1));
 	if (config.inner && token && token != IGNORED_TOKEN && !probe.silent)
 		begin_running(&probe, token);
 	/* A call without a sequence number was not recorded. */
