@@ -86,7 +86,7 @@ test_host() {
 }
 
 test_vm() {
-  run vm 1200 2 'test/vm/**/*.test.ts'
+  run vm 3000 2 'test/vm/**/*.test.ts'
 }
 
 # Takes minutes the first time; nothing else needs it, so it runs beside the tests.

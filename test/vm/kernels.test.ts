@@ -14,7 +14,7 @@ import { mapUserObject } from './scenarios/details.ts';
 import { parseLines, type Evidence } from './scenario.ts';
 
 const MEMORY_MB = 2048;
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 40 * 60_000;
 /** What came back stays here, to look at. */
 const RESULTS = join(import.meta.dirname, '../../.cache/vm');
 /** For one kernel or a few scenarios while developing: SKBSPAN_VM="6.12 oracle". */
