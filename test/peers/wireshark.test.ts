@@ -164,7 +164,7 @@ each('every option that Wireshark knows is shown and can be filtered by', (wires
 each('path mode: frames dissect and their comments can be filtered by', (wireshark) => {
   const file = wireshark.put('path.pcapng', pathFile(Object.values(packetPaths())));
   const table: readonly (readonly [filter: string, frames: number])[] = [
-    ['frame', 9],
+    ['frame', 10],
     ['_ws.malformed', 0],
     ['frame.comment contains "reason=NETFILTER_DROP"', 1],
     ['frame.comment contains "dropped NETFILTER_DROP at nf_hook_slow+0x5a"', 1],
@@ -176,7 +176,7 @@ each('path mode: frames dissect and their comments can be filtered by', (wiresha
     ['icmp.type == 8', 3],
     ['ipv6.dst == 2001:db8::53', 1],
     ['frame.packet_id == 17', 1],
-    ['frame.p2p_dir == 0', 6],
+    ['frame.p2p_dir == 0', 7],
     ['tcp.analysis.flags', 0],
   ];
   for (const [filter, frames] of table)
@@ -208,7 +208,7 @@ each('compressed files open as they are', (wireshark) => {
   const packed = { gz: gzipSync(bytes), zst: zstdCompressSync(bytes) };
   for (const [extension, content] of Object.entries(packed)) {
     const file = wireshark.put(`packed.pcapng.${extension}`, content);
-    assert.equal(count(wireshark, file, 'frame'), 9, extension);
+    assert.equal(count(wireshark, file, 'frame'), 10, extension);
   }
 });
 
@@ -218,7 +218,7 @@ each('a file that was cut off anywhere shows what is whole', (wireshark) => {
     const file = wireshark.put('cut.pcapng', bytes.subarray(0, Math.floor(bytes.length * share)));
     const { stdout, stderr } = wireshark.run('tshark', ['-n', '-r', file]);
     assert.match(stderr, /cut short|^(?!.*(damaged|corrupt))/s);
-    assert.ok(stdout.split('\n').length > 9 * share - 3, `${share}: ${stdout}`);
+    assert.ok(stdout.split('\n').length > 10 * share - 3, `${share}: ${stdout}`);
   }
 });
 
@@ -275,15 +275,17 @@ each('the Lua script gives typed fields of path mode', (wireshark) => {
     ...['ping', '4711', '17', '17'],
   ]);
   const table: readonly (readonly [filter: string, frames: number])[] = [
-    ['skbspan', 9],
+    ['skbspan', 10],
     ['skbspan.drop_reason == "NETFILTER_DROP"', 1],
+    ['skbspan.outcome == "dropped"', 1],
+    ['skbspan.rule contains "filter"', 1],
     ['skbspan.func == "ip_output"', 3],
     ['skbspan.path contains "ip_rcv > ip_local_deliver"', 1],
     ['skbspan.duration > 1000000', 2],
     ['skbspan.call_duration == 4400', 1],
     ['skbspan.call contains "veth_xmit"', 2],
     ['skbspan.netns == "server"', 3],
-    ['skbspan.dev == "eth0"', 4],
+    ['skbspan.dev == "eth0"', 5],
     ['skbspan.pid == 5119', 1],
     ['skbspan.tid == 5120', 1],
     ['skbspan.task == "curl"', 1],
@@ -308,7 +310,7 @@ each('the Lua script gives typed fields of hop mode', (wireshark) => {
   const script = `lua_script:${wireshark.put('skbspan.lua', lua)}`;
   const file = wireshark.put('hop.pcapng', record(Object.values(packetPaths())));
   const table: readonly (readonly [filter: string, frames: number])[] = [
-    ['skbspan', 90],
+    ['skbspan', 95],
     ['skbspan.func == "ip_rcv"', 5],
     ['skbspan.call_duration == 35600', 1],
     ['skbspan.drop_reason == "NETFILTER_DROP" && frame.interface_name == "drop"', 1],

@@ -9,7 +9,7 @@
  */
 import type { Call, Life, LifeEnd, PacketPath } from '../../event/packet-path.ts';
 import { codeLocation, duration, flowAddresses, place } from '../text/format.ts';
-import { lossText } from '../text/outcome.ts';
+import { lossText, outcome, ruleText } from '../text/outcome.ts';
 import { optionBytesMax } from './blocks.ts';
 import { isFilledIn } from './filled-in.ts';
 import { commentKind, encodeWord } from './words.ts';
@@ -54,12 +54,15 @@ const locationText = ({ location }: LifeEnd): string =>
   location === undefined || location.address === 0n ? '' : codeLocation(location);
 
 function endText(path: PacketPath): string {
+  const { kind } = path.outcome;
+  if (kind === 'delivered' || kind === 'transmitted') return outcome(path).text;
   const end = endOf(path);
   if (end === undefined) return 'still alive';
   const why = end.how === 'dropped' ? ` ${end.reason ?? 'for no reason given'}` : '';
   const where = locationText(end);
   const who = end.program === undefined ? '' : ` by ${end.program}`;
-  return `${endWords[end.how]}${why}${who}${where === '' ? '' : ` at ${where}`}`;
+  const rule = end.rule === undefined ? '' : ` by ${ruleText(end.rule)}`;
+  return `${endWords[end.how]}${why}${who}${where === '' ? '' : ` at ${where}`}${rule}`;
 }
 
 /** The names under which the packet was known, if they changed: NAT, tunnels. */
@@ -138,9 +141,11 @@ function words(
     ['mark', list(calls.map(({ call }) => (call.mark === 0 ? '' : `0x${call.mark.toString(16)}`)))],
     ['was', names.length === 0 ? '' : list(names)],
     ['ending', path.ending],
+    ['outcome', path.outcome.kind],
     ['how', end?.how],
     ['reason', end?.reason === undefined ? undefined : encodeWord(end.reason)],
     ['loc', end === undefined ? undefined : encodeWord(locationText(end))],
+    ['rule', end?.rule === undefined ? undefined : encodeWord(ruleText(end.rule))],
     ['program', end?.program === undefined ? undefined : encodeWord(end.program)],
     ['verdicts', list(calls.map(({ call }) => call.verdict ?? ''))],
     ['losses', path.losses.length === 0 ? undefined : path.losses.length],

@@ -45,7 +45,7 @@ test('a packet is one frame at its first sight, with its path beside it', () => 
   assert.deepEqual(packet.comments.slice(0, 2), [
     '17 calls  46.8us  client:veth0 -> server:veth1  consumed at icmp_rcv+0x1a3',
     'path id=17 trace=5eed0000000000000000000000000011 life=17 dur=46800ns calls=17 lives=1 dir=transmit' +
-      ' netns=client,server dev=veth0,veth1 task=ping pid=4711 tid=4711 ending=ended how=consumed loc=icmp_rcv+0x1a3',
+      ' netns=client,server dev=veth0,veth1 task=ping pid=4711 tid=4711 ending=ended outcome=consumed how=consumed loc=icmp_rcv+0x1a3',
   ]);
   assert.deepEqual(packet.comments[2]?.split('\n').slice(0, 4), [
     'calls',
