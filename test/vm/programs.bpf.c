@@ -70,6 +70,13 @@ int xdp_lets_everything_pass(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* For the other end: veth wakes up who gets a frame by XDP_TX only if that one has a program, too. */
+SEC("xdp_peer")
+int xdp_lets_frames_pass(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
 SEC("xdp_drop")
 int xdp_drops_big_packets(struct xdp_md *ctx)
 {
