@@ -20,14 +20,20 @@ static __always_inline void fill_detail(struct detail_event *event, u64 token, u
 }
 
 /* A part that is `bytes` of memory; `room` is known to the verifier. */
-static __always_inline void emit_memory(u64 token, u32 part, u64 from, u32 bytes, u32 room)
+/* In a register of its own: 6.1's verifier does not see a bound that the compiler tests on a copy. */
+static __always_inline u64 at_most(u64 bytes, u64 most)
+{
+	asm volatile("" : "+r"(bytes));
+	return bytes > most ? most : bytes;
+}
+
+static __always_inline void emit_memory(u64 token, u32 part, u64 from, u64 bytes, u32 room)
 {
 	struct detail_event *event = reserve(sizeof(*event) + room);
 
 	if (!event)
 		return;
-	if (bytes > room)
-		bytes = room;
+	bytes = at_most(bytes, room);
 	if (!from || bpf_probe_read_kernel(event->data, bytes, (void *)from))
 		bytes = 0;
 	fill_detail(event, token, part, bytes);

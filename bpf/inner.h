@@ -141,7 +141,7 @@ static __always_inline void emit_map(const struct bpf_map *map, u64 key, u64 tok
 {
 	struct detail_event *event = reserve(sizeof(*event) + sizeof(struct detail_map) + MAP_BYTES_MAX);
 	struct detail_map *told;
-	u32 bytes;
+	u64 bytes;
 
 	if (!event)
 		return;
@@ -152,8 +152,7 @@ static __always_inline void emit_map(const struct bpf_map *map, u64 key, u64 tok
 	told->key_bytes = bytes;
 	told->value_bytes = BPF_CORE_READ(map, value_size);
 	bpf_core_read(told->name, sizeof(told->name), &map->name);
-	if (bytes > MAP_BYTES_MAX)
-		bytes = MAP_BYTES_MAX;
+	bytes = at_most(bytes, MAP_BYTES_MAX);
 	if (bpf_probe_read_kernel(told + 1, bytes, (void *)key))
 		bytes = 0;
 	fill_detail(event, token, DETAIL_MAP, sizeof(*told) + bytes);

@@ -183,8 +183,8 @@ export function assertSound(path: SeenPath): void {
   const name = `path ${path.id} (${path.flow?.transport ?? 'no flow'} ${path.flow?.detail ?? ''})`;
   assert.deepEqual(path.losses, [], `${name} lost something`);
   for (const [index, life] of path.lives.entries()) {
-    // A life without a parent is the first, or a packet of its own until it went into another one.
-    const isFirst = index === 0 || (life.parent === null && life.merged_into !== null);
+    // A life without a parent is the first, or a packet of its own until it, or a part of it, went into another one.
+    const isFirst = index === 0 || (life.parent === null && goesInto(path, index));
     assert.equal(life.parent === null, isFirst, `${name}: life ${life.id} comes from nowhere`);
     if (life.parent !== null) assert.ok(life.parent.life < index, `${name}: a parent stands first`);
     let seq = -1;
@@ -202,6 +202,15 @@ export function assertSound(path: SeenPath): void {
       );
     }
   }
+}
+
+/** Whether a life or one that was made from it went into another packet's. */
+function goesInto(path: SeenPath, index: number): boolean {
+  return path.lives.some(
+    (life, at) =>
+      (at === index && life.merged_into !== null) ||
+      (life.parent?.life === index && goesInto(path, at)),
+  );
 }
 
 /** Fails if the run lost anything anywhere. */

@@ -81,12 +81,12 @@ export const fragments: Scenario = {
           'morphed',
         );
         assert.equal(runs(path, 'veth_xmit'), FRAGMENTS);
-        const drops = path.lives
-          .map((life) => life.end?.reason)
-          .filter((reason) => reason !== null);
-        assert.ok(
-          drops.every((reason) => reason === 'NO_SOCKET'),
-          `the fragments were not dropped: ${drops.join(' ')}`,
+        // A reply that the kernel has no use for itself is dropped as a whole: NO_SOCKET, on 6.1 for no reason (icmpv6_rcv).
+        const drops = path.lives.filter((life) => life !== whole && life.end?.how === 'dropped');
+        assert.deepEqual(
+          drops.map((life) => life.end),
+          [],
+          'the fragments were not dropped',
         );
         if (isWanted || transport === 'icmp') {
           assert.equal(runs(path, input), FRAGMENTS, `${way}: ${input}`);
