@@ -22,11 +22,6 @@ const BATCH_BYTES = 1024 * 1024;
 const FLUSH_MS = 100;
 const PAUSE_MIN_MS = 1;
 const PAUSE_MAX_MS = 10;
-/**
- * Who stood still for so long (a VM that was stopped, a CPU that was taken away) may find the ring ending in a record that
- * somebody was writing then: what has not been heard of meanwhile is not idle for that. The next look tells.
- */
-const AWAY_MS = 1000;
 const CLOCK_REFRESH_MS = 1000;
 /** Bytes posted and not yet dealt with, beyond which whole paths are dropped. */
 const POSTED_MAX_BYTES = 64 * 1024 * 1024;
@@ -59,12 +54,9 @@ function run(port: MessagePort, { ringFd, ringBytes, limits }: WorkerSettings): 
   let pauseMs = PAUSE_MIN_MS;
   let flushedMs = monotonicMs();
   let refreshedMs = flushedMs;
-  let readMs = flushedMs;
   /** Reads a slice; whether something came. */
   function read(): boolean {
-    const beganMs = monotonicMs();
-    const nowMs = beganMs - readMs > AWAY_MS ? readMs : beganMs;
-    readMs = beganMs;
+    const nowMs = monotonicMs();
     const count = ring.drain(onRecord, SLICE_RECORDS);
     tracker.sweep(count < SLICE_RECORDS ? nowMs : Math.min(nowMs, tracker.lastRecordMs()));
     return count > 0;

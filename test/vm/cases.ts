@@ -31,9 +31,6 @@ export interface Case {
   readonly unproven?: string;
 }
 
-/** What becomes of one packet, and several packets that become one. */
-const lives = [copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle];
-
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
 
 /** Each kprobe takes 1/60 s to attach on an emulated CPU, and Debian's 6.1 has no better backend: the ones that matter. */
@@ -65,9 +62,9 @@ const withBackend = (
 const unproven = (why: string, cases: readonly Case[]): readonly Case[] =>
   cases.map((one) => ({ ...one, unproven: why }));
 
-const newer = [
+const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
-    ...[...all, copy, fragments, routed, segments, merges, bridgedOracle],
+    ...[...all, copy, fragments, routed, segments, merges],
     ...[filter, tunnel, details, second, surroundings, tc, xdp, programFlood],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
@@ -88,17 +85,33 @@ const newer = [
 /** What runs on each kernel, in this order in one boot. */
 const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '6.1': [
-    ...withBackend('kprobe', [...all, ...lives], FEW_FUNCTIONS),
     ...withBackend(
       'kprobe',
-      [filter, tunnel, details, second, tc, xdp, programFlood],
+      [
+        ...[...all, copy, fragments, routed, merges, flood, tcpOracle, bridgedOracle],
+        ...[filter, tunnel, details, second, tc, programFlood],
+      ],
       FEW_FUNCTIONS,
     ),
     ...withBackend('kprobe', [surroundings], SURROUNDINGS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
+    ...unproven(
+      'at the first burst of data paths are handed out as idle, in two parts: why is not found yet',
+      withBackend('kprobe', [segments], FEW_FUNCTIONS),
+    ),
+    ...unproven(
+      'with few functions what XDP redirects is not found again yet',
+      withBackend('kprobe', [xdp], FEW_FUNCTIONS),
+    ),
   ],
-  '6.12': newer,
-  '7.2': newer,
+  '6.12': [...newer, ...withBackend('kprobe-session', [bridgedOracle])],
+  '7.2': [
+    ...newer,
+    ...unproven(
+      'the oracle sees other calls there: not explained yet',
+      withBackend('kprobe-session', [bridgedOracle]),
+    ),
+  ],
 };
 
 /** The cases of a kernel whose name has one of `words` in it; all proven ones if there are none. */
