@@ -1,5 +1,5 @@
 // Real Kafka brokers (KRaft, combined mode) on loopback, each a process of its own, and what is asked of them in tests.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import { calmQueue } from '../../../src/exporters/kafka/kafkajs-queue.ts';
 import { freePorts } from '../free-ports.ts';
@@ -57,7 +58,7 @@ export interface Cluster {
   /** Records of a topic so far. */
   count(topic: string): Promise<number>;
   /** Every record of a topic, as it stands there now. */
-  records(topic: string): TopicRecord[];
+  records(topic: string): Promise<TopicRecord[]>;
 }
 
 export interface TopicRecord {
@@ -269,16 +270,18 @@ function asAdmin(
   };
 }
 
+const KCAT_TIMEOUT_MS = 60_000;
+
 /**
  * Debian's kcat, that is librdkafka: it knows nothing of the clients that wrote. Each record is a line of its numbers and lengths,
- * then key, value and headers as they are.
+ * then key, value and headers as they are. This process goes on meanwhile: the way to the broker may lead through its own proxy.
  */
-export function readByKcat(
+export async function readByKcat(
   addresses: readonly string[],
   topic: string,
   more: readonly string[] = [],
-): TopicRecord[] {
-  const output = execFileSync(
+): Promise<TopicRecord[]> {
+  const { stdout: output } = await promisify(execFile)(
     'kcat',
     [
       '-b',
@@ -294,7 +297,7 @@ export function readByKcat(
       '%p %o %K %S %h\\n%k%s\\n',
       ...more,
     ],
-    { maxBuffer: 4 * 1024 ** 3, stdio: ['ignore', 'pipe', 'pipe'] },
+    { encoding: 'buffer', maxBuffer: 4 * 1024 ** 3, timeout: KCAT_TIMEOUT_MS },
   );
   const records: TopicRecord[] = [];
   for (let at = 0; at < output.length;) {

@@ -97,9 +97,9 @@ export interface Books {
 }
 
 /** What kcat finds in the topic, against what was sent. Fails on a record that was never sent. */
-export function audit({ sent }: Run, kafka: Cluster, topic: string): Books {
+export async function audit({ sent }: Run, kafka: Cluster, topic: string): Promise<Books> {
   const seen = new Map<string, number>();
-  for (const { value } of kafka.records(topic)) {
+  for (const { value } of await kafka.records(topic)) {
     const { trace_id: id } = JSON.parse(value.toString()) as { trace_id: string };
     assert.ok(sent.has(id), `${id} was never sent`);
     seen.set(id, (seen.get(id) ?? 0) + 1);

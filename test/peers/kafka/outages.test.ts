@@ -41,7 +41,7 @@ function assertWhole(
 ): void {
   const failures: string[] = [];
   for (const [client, { run: each, topic }] of runs) {
-    const { twice, missing } = audit(each, kafka, topic);
+    const { twice, missing } = await audit(each, kafka, topic);
     const { lost, notices } = each;
     const books = `${client}: ${JSON.stringify({ sent: each.sent.size, twice, missing, lost, notices })}`;
     t.diagnostic(books);

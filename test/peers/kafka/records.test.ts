@@ -66,7 +66,7 @@ for (const version of [newestKafka, olderKafka]) {
         await kafka.createTopic(topic, 4);
         const paths = Object.values(packetPaths());
         assert.deepEqual(await write({ ...base, connection, client, topic }, paths), success);
-        const records = kafka.records(topic);
+        const records = await kafka.records(topic);
         const back = new Map(
           records.map(({ headers, value, key, partition }) => {
             assert.deepEqual(headers, {
@@ -103,7 +103,7 @@ for (const version of [newestKafka, olderKafka]) {
         }));
         await write({ ...base, connection, client, topic }, [...there, ...back]);
         const partitions = new Map<string, Set<number>>();
-        for (const { key, partition } of kafka.records(topic)) {
+        for (const { key, partition } of await kafka.records(topic)) {
           partitions.set(key, (partitions.get(key) ?? new Set()).add(partition));
         }
         assert.ok(partitions.size > 100);
@@ -120,8 +120,7 @@ for (const version of [newestKafka, olderKafka]) {
             success,
           );
           assert.deepEqual(
-            kafka
-              .records(topic)
+            (await kafka.records(topic))
               .map(({ value }) => readPath(value.toString()).traceId)
               .sort(),
             paths.map(({ traceId }) => traceId).sort(),
@@ -147,7 +146,7 @@ for (const version of [newestKafka, olderKafka]) {
         const written = await write(options, [...few, longPath(12_000)]);
         assert.deepEqual(written.result, { status: 'success', lost: 0 });
         assert.deepEqual(written.losses, [['record_too_large', 1]]);
-        assert.equal(kafka.records(topic).length, 10);
+        assert.equal((await kafka.records(topic)).length, 10);
       });
 
       test(`${client}: a topic that takes less: batches are parted, a record too large is counted`, async () => {
@@ -157,7 +156,9 @@ for (const version of [newestKafka, olderKafka]) {
         const options = { ...base, connection, client, topic };
         const written = await write(options, [...many, longPath(100)]);
         assert.deepEqual(written.losses, [['export_refused', 1]]);
-        const ids = kafka.records(topic).map(({ value }) => readPath(value.toString()).traceId);
+        const ids = (await kafka.records(topic)).map(
+          ({ value }) => readPath(value.toString()).traceId,
+        );
         assert.deepEqual(ids.sort(), many.map(({ traceId }) => traceId).sort());
       });
 
@@ -185,9 +186,9 @@ for (const version of [newestKafka, olderKafka]) {
       await kafka.createTopic('skbspan.hops', 3);
       const path = tcpSegmentPath();
       await write({ ...base, connection, client: 'platformatic', format: 'hops' }, [path]);
-      const rows = kafka
-        .records('skbspan.hops')
-        .map(({ value }) => JSON.parse(value.toString()) as { life: number; func: string });
+      const rows = (await kafka.records('skbspan.hops')).map(
+        ({ value }) => JSON.parse(value.toString()) as { life: number; func: string },
+      );
       assert.deepEqual(
         rows.map(({ life, func }) => [life, func]),
         path.lives.flatMap(({ calls }, life) => calls.map(({ func }) => [life, func])),

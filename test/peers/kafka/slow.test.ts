@@ -37,7 +37,7 @@ test(
         await sleep(8_000);
         Object.assign(pace, FAST);
       });
-      const books = audit(slow, kafka, `slow-${client}`);
+      const books = await audit(slow, kafka, `slow-${client}`);
       tell('for a while', books, slow);
       assert.deepEqual(books, { received: slow.sent.size, twice: 0, missing: 0 });
       assert.equal(slow.lost, 0);
@@ -61,7 +61,7 @@ test(
       Object.assign(pace, FAST);
       // What had been passed on when it ended is written a little later.
       await sleep(2_000);
-      const after = audit(slower, kafka, `slower-${client}`);
+      const after = await audit(slower, kafka, `slower-${client}`);
       tell('for good', after, slower);
       assert.equal(after.twice, 0);
       assert.ok((slower.losses.get('export_queue') ?? 0) > 100, 'the queue did not overflow');

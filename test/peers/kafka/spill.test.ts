@@ -59,7 +59,7 @@ describe('one broker, and a spill', { skip, timeout: 280_000 }, () => {
           await sleep(6_000);
         },
       );
-      const books = audit(each, kafka, topic);
+      const books = await audit(each, kafka, topic);
       tell(t, client, books, each);
       assert.deepEqual(books, { received: each.sent.size, twice: 0, missing: 0 });
       assert.equal(each.lost, 0);
@@ -74,7 +74,7 @@ describe('one broker, and a spill', { skip, timeout: 280_000 }, () => {
       const each = await run({ client, topic, kafka, rate: 500, spill }, async () => {
         await outage(4_000);
       });
-      const books = audit(each, kafka, topic);
+      const books = await audit(each, kafka, topic);
       tell(t, client, books, each);
       assert.equal(books.twice, 0);
       assert.deepEqual([...each.losses.keys()], ['spill_full']);
@@ -100,7 +100,7 @@ describe('one broker, and a spill', { skip, timeout: 280_000 }, () => {
       await kafka.brokers[0]?.start();
       const next = await run({ client, topic, kafka, rate: 0, spill }, () => sleep(3_000));
       assert.equal(next.sent.size, 0);
-      const books = audit(each, kafka, topic);
+      const books = await audit(each, kafka, topic);
       tell(t, client, books, each);
       assert.equal(books.missing, 0);
       // What had been written when its answer was lost may come twice: one batch per partition at most.
