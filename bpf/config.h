@@ -11,6 +11,7 @@
 
 #define TRAMPOLINES 3
 #define OWN_MAPS 32
+#define LIST_MEMBERS_MAX 64 /* what drivers and NAPI hand over at once */
 
 /* What a packet must be for a new life to begin, besides its namespace: all that are asked for. */
 enum filter {
@@ -48,7 +49,7 @@ struct config {
 	u32 shared_bytes; /* and of struct skb_shared_info */
 	u32 inner; /* 1: functions without an skb are watched (inner.h) */
 	u32 thread_bytes; /* size of a task's kernel stack */
-	u32 _pad;
+	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
 };
 
 struct control {
@@ -69,7 +70,10 @@ struct control {
 };
 
 /* Each alone in its section, so that user space finds it at offset 0 of the map with that name. */
-const volatile struct config config SEC(".rodata.config") = {.snaplen = 128};
+const volatile struct config config SEC(".rodata.config") = {
+	.snaplen = 128,
+	.list_members = LIST_MEMBERS_MAX,
+};
 volatile struct control control SEC(".data.control");
 
 #endif

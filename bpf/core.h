@@ -137,8 +137,13 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct sk_buff {
 	struct sk_buff *next;
+	struct list_head list;
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned long _nfct;

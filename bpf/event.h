@@ -91,6 +91,8 @@ enum probe_role {
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */
 	ROLE_MAP_DELETE = 35, /* the same, (map, key) */
 	ROLE_MAP_ELEMENT = 36, /* the same, (map, key), returns the address of a struct htab_elem: key, then value */
+	ROLE_LIST = 40, /* its argument is a struct list_head of sk_buffs (lists.h) */
+	ROLE_PLACE = 41, /* its argument is the address of a pointer to an sk_buff */
 };
 
 /*
@@ -313,6 +315,7 @@ enum counter {
 	COUNT_LOST_CONTEXT, /* task and device records that were not sent */
 	COUNT_REUSED, /* lives whose end was not seen before the address was born again */
 	COUNT_UNREADABLE, /* skb arguments that could not be read */
+	COUNT_LOST_MEMBERS, /* calls on members of a list that has more than config.list_members */
 	COUNTER_SLOTS,
 };
 

@@ -11,6 +11,7 @@
 #include "function.h"
 #include "tracepoint.h"
 #include "rule.h"
+#include "lists.h"
 
 /*
  * Run once before recording: fills control.trampolines. The kernel looks its symbols up in no time, while reading
@@ -96,6 +97,38 @@ int leave_map(struct probe_regs *ctx)
 	if (cookie_role(cookie) == ROLE_MAP_LOOKUP || cookie_role(cookie) == ROLE_MAP_ELEMENT)
 		on_found(token, REGS_RETURN(ctx), cookie_role(cookie));
 	emit_exit(token, cookie_probe(cookie), REGS_RETURN(ctx));
+	return 0;
+}
+
+/* Functions that are given a list, or the place of an address, for all backends. */
+SEC("kprobe")
+int enter_list(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_ENTER(ctx);
+
+	if (!control.recording)
+		return 0;
+	if (cookie_role(cookie) == ROLE_LIST)
+		on_list(ctx, cookie, frame);
+	else
+		on_place(ctx, cookie, frame);
+	return 0;
+}
+
+SEC("kretprobe")
+int leave_list(struct probe_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_EXIT(ctx), token;
+
+	if (!control.recording)
+		return 0;
+	if (cookie_role(cookie) == ROLE_LIST) {
+		list_returns(REGS_RETURN(ctx), cookie, frame);
+		return 0;
+	}
+	token = close_call(frame, cookie);
+	if (token)
+		emit_exit(token, cookie_probe(cookie), REGS_RETURN(ctx));
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../collector/backend.ts';
+import { givenRoles, type ProbeRole } from '../collector/roles.ts';
 import { say } from './say.ts';
 import { chosenFunctions } from './trace.ts';
 import {
@@ -44,6 +45,13 @@ function parseFunctionsOptions(flags: FunctionsFlags, words: readonly string[]):
   return { backend, functions, presets, modules };
 }
 
+/** What the watched argument is. */
+function whatIs(role: ProbeRole, argument: number): string {
+  if (role === givenRoles.list) return `a list of skbs is argument ${argument}`;
+  if (role === givenRoles.place) return `a pointer to the skb is argument ${argument}`;
+  return `skb is argument ${argument}`;
+}
+
 /** Names of what is refused under their reasons, the commonest first. */
 function byReason(
   refused: readonly { readonly name: string; readonly reason: string }[],
@@ -67,10 +75,10 @@ async function listFunctions(options: FunctionsOptions): Promise<number> {
     modules: options.modules,
   });
   const listed = plan.probes.filter((probe) => !probe.silent);
-  const rows = listed.map(({ func, module, kind, skbArg }) => [
+  const rows = listed.map(({ func, module, kind, skbArg, role }) => [
     func,
     module ?? '',
-    kind === 'tracepoint' ? kind : `skb is argument ${skbArg}`,
+    kind === 'tracepoint' ? kind : whatIs(role, skbArg),
   ]);
   process.stdout.write(alignColumns(rows));
   const silent = plan.probes.length - listed.length;

@@ -5,7 +5,7 @@ import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } fro
 import type { BackendName } from './backend.ts';
 import { attachCookie } from './cookie.ts';
 import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
-import { isMapRole, needsExit } from './roles.ts';
+import { isGivenRole, isMapRole, needsExit } from './roles.ts';
 
 /** What came of attaching. `links` are the caller's to close, newest first. */
 export interface Attached {
@@ -15,6 +15,10 @@ export interface Attached {
 }
 
 type Progress = (done: number) => void;
+
+/** At enter and exit of functions of BPF maps, and of those that are given lists or places of skbs. */
+const mapPrograms = ['enter_map', 'leave_map'] as const;
+export const givenPrograms = ['enter_list', 'leave_list'] as const;
 
 /** How many single kprobes are attached at once: the kernel waits for grace periods, not for the CPU. */
 const parallelKprobes = 64;
@@ -26,8 +30,8 @@ export function chooseAttachTypes(object: BpfObject, backend: BackendName): void
     object.program('leave').setExpectedAttachType(attachTypes.kprobeMulti);
   }
   if (backend === 'kprobe-multi' || backend === 'kprobe-session') {
-    object.program('enter_map').setExpectedAttachType(attachTypes.kprobeMulti);
-    object.program('leave_map').setExpectedAttachType(attachTypes.kprobeMulti);
+    for (const name of [...mapPrograms, ...givenPrograms])
+      object.program(name).setExpectedAttachType(attachTypes.kprobeMulti);
   }
   if (backend === 'kprobe-session') {
     object.program('session').setExpectedAttachType(attachTypes.kprobeSession);
@@ -90,10 +94,14 @@ export async function inParallel<T>(
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }
 
-const programsFor = (object: BpfObject, probe: PlannedProbe) =>
-  isMapProbe(probe)
-    ? ([object.program('enter_map'), object.program('leave_map')] as const)
-    : ([object.program('enter'), object.program('leave')] as const);
+function programsFor(object: BpfObject, { role }: PlannedProbe) {
+  const [enter, leave] = isMapRole(role)
+    ? mapPrograms
+    : isGivenRole(role)
+      ? givenPrograms
+      : (['enter', 'leave'] as const);
+  return [object.program(enter), object.program(leave)] as const;
+}
 
 async function attachSingle(
   object: BpfObject,
@@ -163,24 +171,32 @@ export async function attachProbes(
       };
       const silent = (): void => undefined;
       const kind = { retprobe: false, session: false, exits: true };
-      const both = (enter: string, leave: string, chosen: readonly PlannedProbe[]) => {
+      const both = (
+        [enter, leave]: readonly [string, string],
+        chosen: readonly PlannedProbe[],
+      ): ReturnType<typeof attachMulti> => {
+        if (chosen.length === 0) return { links: [], refused: [] };
         // Exits first, as above.
         const returning = { ...kind, retprobe: true };
         const returns = attachMulti(object.program(leave), chosen, returning, silent);
         const enters = attachMulti(object.program(enter), chosen, kind, count);
         return { links: [...returns.links, ...enters.links], refused: enters.refused };
       };
-      const plain = probes.filter((probe) => !isMapProbe(probe));
-      const maps = probes.filter(isMapProbe);
-      // A session has both ends.
-      const of = session
-        ? attachMulti(object.program('session'), plain, { ...kind, session }, count)
-        : both('enter', 'leave', plain);
-      const ofMaps =
-        maps.length === 0 ? { links: [], refused: [] } : both('enter_map', 'leave_map', maps);
-      const refused = [...of.refused, ...ofMaps.refused];
+      const plain = probes.filter(({ role }) => !isMapRole(role) && !isGivenRole(role));
+      const parts = [
+        // A session has both ends.
+        session
+          ? attachMulti(object.program('session'), plain, { ...kind, session }, count)
+          : both(['enter', 'leave'], plain),
+        both(mapPrograms, probes.filter(isMapProbe)),
+        both(
+          givenPrograms,
+          probes.filter(({ role }) => isGivenRole(role)),
+        ),
+      ];
+      const refused = parts.flatMap((part) => part.refused);
       return {
-        links: [...of.links, ...ofMaps.links],
+        links: parts.flatMap((part) => part.links),
         attached: probes.length - refused.length,
         refused,
       };

@@ -5,6 +5,7 @@ import { type PageMap, readPageMap } from '../kernel/page-map.ts';
 import {
   functionId as btfFunctionId,
   functionsOn,
+  type Given,
   skbFunctions,
   tracepointArgs,
 } from '../kernel/btf-functions.ts';
@@ -34,6 +35,8 @@ export interface Candidate {
   readonly sockArg: number;
   /** It takes no skb and is watched for what runs inside of calls that do; undefined: it takes one. */
   readonly inner?: ProbeRole | undefined;
+  /** `skbArg` is not the skb, but leads to it, or to several. */
+  readonly given?: Given;
 }
 
 export interface Candidates {
@@ -78,6 +81,7 @@ interface Wanted {
   readonly skbArg: number;
   readonly sockArg: number;
   readonly inner?: ProbeRole | undefined;
+  readonly given?: Given;
 }
 
 /** What BTF knows, with its module; a name once for each. */

@@ -18,6 +18,7 @@ const losses = [
   ['context', counter.lostContext],
   ['reused', counter.reused],
   ['unreadable', counter.unreadable],
+  ['list_members', counter.lostMembers],
 ] as const satisfies readonly (readonly [LossCause, number])[];
 
 /** Reads the `counters` map (bpf/maps.h) and the loaded programs' own count of skipped runs. */

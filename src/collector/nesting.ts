@@ -69,9 +69,27 @@ function containerOf(call: CallDraft, stack: readonly OpenCall[]): OpenCall | un
   const end = call.end ?? call.begin;
   for (let index = stack.length - 1; index >= 0; index--) {
     const open = stack[index];
-    if (open !== undefined && open.until >= end) return open;
+    if (open !== undefined && open.until >= end) return ofSameLife(call, stack, index);
   }
   return undefined;
+}
+
+/**
+ * A call on a list of packets is one on each of them, all in one frame: what runs in it for one packet belongs to the call on that
+ * one. The call at `index`, if there is no better one.
+ */
+function ofSameLife(
+  call: CallDraft,
+  stack: readonly OpenCall[],
+  index: number,
+): OpenCall | undefined {
+  const found = stack[index];
+  for (let open = found; open !== undefined; open = stack[--index]) {
+    const isOnList = open.call.frame === found?.call.frame && open.call.probe === found.call.probe;
+    if (!isOnList || open.call.frame === 0) break;
+    if (open.call.life === call.life) return open;
+  }
+  return found;
 }
 
 /** Stable: of two that began in the same nanosecond the one recorded first is the outer one. */

@@ -2,7 +2,7 @@ import { SkbspanError, UsageError } from '../errors.ts';
 import { tracepointArgument, tracepointId } from '../event/layout.ts';
 import type { BackendName } from './backend.ts';
 import { type Candidate, findCandidates, tracepointSkb } from './candidates.ts';
-import { isTrackingRole, type ProbeRole, roleOf, skbArgOf } from './roles.ts';
+import { givenRoles, isTrackingRole, type ProbeRole, roleOf, skbArgOf } from './roles.ts';
 
 /** Marks probe ids of tracepoints; PROBE_TRACEPOINT in bpf/event.h. */
 const tracepointBit = 0x80000000;
@@ -17,7 +17,7 @@ export interface PlannedProbe {
   readonly module: string | undefined;
   /** Of the function's entry; undefined: not looked up, or a tracepoint. */
   readonly address: bigint | undefined;
-  /** 1..5; 0: none (an allocator). */
+  /** 1..5, of the skb or, by its role, of what leads to it; 0: none (an allocator). */
   readonly skbArg: number;
   /** 1..5; 0: none. */
   readonly sockArg: number;
@@ -70,7 +70,7 @@ const planFunction = (id: number, found: Candidate, role: ProbeRole, silent: boo
   func: found.name,
   module: found.module,
   address: found.address,
-  skbArg: skbArgOf(role, found.skbArg),
+  skbArg: skbArgOf(found.name, role, found.skbArg),
   sockArg: found.sockArg,
   role,
   silent,
@@ -84,7 +84,8 @@ async function planFunctions(
   const { candidates, refused } = await findCandidates({ byName, modules, inner, maps });
   const probes: PlannedProbe[] = [];
   for (const found of candidates) {
-    const role = found.inner ?? roleOf(found.name);
+    const role =
+      found.inner ?? (found.given === undefined ? roleOf(found.name) : givenRoles[found.given]);
     const silent = found.inner === undefined && (!chosen(found.name) || found.skbArg === 0);
     if (silent && !isTrackingRole(role)) continue;
     probes.push(planFunction(probes.length, found, role, silent));

@@ -5,7 +5,7 @@ import { mapId } from '../ffi/bpf-syscall.ts';
 import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
-import { chooseAttachTypes } from './attach.ts';
+import { chooseAttachTypes, givenPrograms } from './attach.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
 import { configureDetails, injectDetails, type Details } from './details.ts';
@@ -19,6 +19,8 @@ export interface MapSizes {
   readonly lives?: number | undefined;
   /** Entries: calls whose exit is watched; the backends kprobe and kprobe-multi need one each. */
   readonly calls?: number | undefined;
+  /** Packets of one list whose calls are told: at most 64. */
+  readonly listMembers?: number | undefined;
 }
 
 /** What the programs are loaded for. */
@@ -76,9 +78,9 @@ const trampolineFinder = 'find_trampolines';
 const collector = 'collect';
 
 const functionPrograms: Readonly<Record<BackendName, readonly string[]>> = {
-  'kprobe-session': ['session', trampolineFinder],
-  'kprobe-multi': ['enter', 'leave', trampolineFinder],
-  kprobe: ['enter', 'leave'],
+  'kprobe-session': ['session', ...givenPrograms, trampolineFinder],
+  'kprobe-multi': ['enter', 'leave', ...givenPrograms, trampolineFinder],
+  kprobe: ['enter', 'leave', ...givenPrograms],
   tracepoint: [],
 };
 
@@ -92,6 +94,8 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   configureDetails(view, options.details);
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
+  if (options.maps.listMembers !== undefined)
+    view.setUint32(config.listMembers, options.maps.listMembers, true);
   object.map('ring').setMaxEntries(options.ringBytes);
   for (const name of ['lives', 'calls'] as const) {
     const entries = options.maps[name];

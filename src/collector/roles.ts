@@ -33,7 +33,7 @@ export const allocators = [
 
 /** Destructors and parts of freeing: they may run on a dying skb and never begin a life. */
 const release =
-  /^(?:_*(?:napi_|dev_|netdev_|sk_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|skb_attempt_defer_free|skb_pp_|sk_skb_reason_drop|_*sock_[a-z]*free$|sock_edemux|_*skb_ext_|skb_queue_purge|skb_rbtree_purge|__skb_datagram_free|_*skb_free_datagram|skb_consume_udp|inet_sock_destruct)|_(?:wfree|rfree|efree|pfree)$|_destruct_skb$|^skb_unref$|destructor$|^(?:nf_)?bridge_info_free$|^msg_zerocopy_|^skb_zcopy_/;
+  /^(?:_*(?:napi_|dev_|netdev_|sk_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|skb_attempt_defer_free|skb_pp_|sk_skb_reason_drop|_*sock_[a-z]*free$|sock_edemux|_*skb_ext_|skb_queue_purge|skb_rbtree_purge|__skb_datagram_free|_*skb_free_datagram|skb_consume_udp|inet_sock_destruct)|_(?:wfree|rfree|efree|pfree)$|_destruct_skb$|^tcp_drop(?:_reason)?$|^skb_unref$|destructor$|^(?:nf_)?bridge_info_free$|^msg_zerocopy_|^skb_zcopy_/;
 
 export type ProbeRole = (typeof probeRole)[keyof typeof probeRole];
 
@@ -79,6 +79,12 @@ const ofSecond: ReadonlySet<ProbeRole> = new Set([
   probeRole.merge,
 ]);
 
+/**
+ * Of no meaning to tracking, but their first skb is none yet: a fresh sk_buff with what its address held before, a device of
+ * long ago perhaps, which they fill in from the second.
+ */
+const fillers: ReadonlySet<string> = new Set(['__copy_skb_header', '__skb_clone']);
+
 /** The role of a function that takes no skb; `maps`: what it does to a BPF map matters. */
 export function innerRoleOf(func: string, maps: boolean): ProbeRole {
   if (!maps) return probeRole.inner;
@@ -95,6 +101,13 @@ const mapRoles: ReadonlySet<ProbeRole> = new Set([
   probeRole.mapDelete,
 ]);
 
+/** Roles of functions that are given a list of skbs, or the place of a pointer to one. */
+export const givenRoles = { list: probeRole.list, place: probeRole.place } as const;
+
+/** Its probe belongs to the programs for lists and places. */
+export const isGivenRole = (role: ProbeRole): boolean =>
+  role === probeRole.list || role === probeRole.place;
+
 /** Its probe belongs to the programs for BPF maps. */
 export const isMapRole = (role: ProbeRole): boolean => mapRoles.has(role);
 
@@ -106,8 +119,8 @@ export function roleOf(func: string): ProbeRole {
 export const needsExit = (role: ProbeRole): boolean => atExit.has(role);
 
 /** Which argument is the skb that the call is on, given the first one that is an skb. */
-export const skbArgOf = (role: ProbeRole, firstSkbArg: number): number =>
-  ofSecond.has(role) ? firstSkbArg + 1 : firstSkbArg;
+export const skbArgOf = (func: string, role: ProbeRole, firstSkbArg: number): number =>
+  ofSecond.has(role) || fillers.has(func) ? firstSkbArg + 1 : firstSkbArg;
 
 /** Roles without which lives cannot be told apart: their functions are watched even if the user asked for others only. */
 export function isTrackingRole(role: ProbeRole): boolean {

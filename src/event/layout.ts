@@ -181,6 +181,7 @@ export const config = {
   sharedBytes: 80,
   inner: 84,
   threadBytes: 88,
+  listMembers: 92,
 } as const;
 
 export const control = {
@@ -257,6 +258,8 @@ export const probeRole = {
   mapUpdate: 34,
   mapDelete: 35,
   mapElement: 36,
+  list: 40,
+  place: 41,
 } as const;
 
 export const tracepointId = {
@@ -340,7 +343,8 @@ export const counter = {
   lostContext: 7,
   reused: 8,
   unreadable: 9,
-  counterSlots: 10,
+  lostMembers: 10,
+  counterSlots: 11,
 } as const;
 
 export const filter = {

@@ -26,6 +26,7 @@ export const lossCauses = {
   context: 'task and device records not sent',
   reused: 'packets whose end was not seen before their address was used again',
   unreadable: 'skb arguments that could not be read',
+  list_members: 'events: calls on packets of a list beyond its first 64',
   recursion: 'probe hits skipped by the kernel (recursion)',
   undecodable: 'events with impossible content',
   orphan_exits: 'exits and details without a call (their path was already handed out)',

@@ -15,12 +15,45 @@ export interface SkbFunction {
   readonly sockArg: number;
   /** Register of the second argument that points to an sk_buff, if there is one. */
   readonly secondSkbArg?: number;
+  /**
+   * It takes no sk_buff, and `skbArg` is the register of what leads to some: a `struct list_head` of them, or the place of a
+   * pointer to one.
+   */
+  readonly given?: Given;
 }
+
+export type Given = 'list' | 'place';
+
+/**
+ * Functions whose `struct list_head *` is one of packets; BTF does not say what a list is of. net/core/dev.c, net/ipv4/ip_input.c,
+ * net/ipv6/ip6_input.c, net/netfilter/core.c, 6.1 to 7.2
+ */
+const ofPackets: ReadonlySet<string> = new Set([
+  'netif_receive_skb_list',
+  'netif_receive_skb_list_internal',
+  '__netif_receive_skb_list',
+  '__netif_receive_skb_list_core',
+  '__netif_receive_skb_list_ptype',
+  'ip_list_rcv',
+  'ip_list_rcv_finish',
+  'ip_sublist_rcv',
+  'ip_sublist_rcv_finish',
+  'ipv6_list_rcv',
+  'ip6_list_rcv_finish',
+  'ip6_sublist_rcv',
+  'ip6_sublist_rcv_finish',
+  'nf_hook_slow_list',
+]);
+
+/** What the kernel calls a `struct sk_buff **` that it reads; others are where it puts one. */
+const placeName = 'pskb';
 
 const maxRegister = 5;
 
 const isSkb = 4;
 const isSock = 8;
+const isList = 16;
+const isPlace = 32;
 const registerMask = 3;
 
 /** The name offset of the struct that a type points to; 0: it is no such pointer. */
@@ -33,6 +66,12 @@ const pointedStruct = (btf: Btf, id: number): number => {
   return kind === kinds.struct || kind === kinds.forward ? btf.nameOffset(target) : 0;
 };
 
+/** The same for a pointer to such a pointer. */
+const placedStruct = (btf: Btf, id: number): number => {
+  const pointer = resolveType(btf, id);
+  return btf.kind(pointer) === kinds.pointer ? pointedStruct(btf, btf.sizeOrType(pointer)) : 0;
+};
+
 const registersOf = (btf: Btf, id: number, architecture: string): number => {
   const type = resolveType(btf, id);
   const kind = btf.kind(type);
@@ -42,10 +81,11 @@ const registersOf = (btf: Btf, id: number, architecture: string): number => {
   return Math.ceil(bytes / 8);
 };
 
-/** What a type is as a parameter: how many registers it takes, and whether it points to an sk_buff or a sock. */
+/** What a type is as a parameter: how many registers it takes, and what of interest it points to. */
 const createClassifier = (btf: Btf, architecture: string): ((id: number) => number) => {
   const skb = btf.offsetOf('sk_buff');
   const sock = btf.offsetOf('sock');
+  const list = btf.offsetOf('list_head');
   const known = new Uint8Array(btf.endId); // many parameters, few types; 255 - what it is; 0: not asked yet
   return (id) => {
     const before = known[id] ?? 0;
@@ -54,12 +94,14 @@ const createClassifier = (btf: Btf, architecture: string): ((id: number) => numb
     let what = registersOf(btf, id, architecture);
     if (struct !== 0 && struct === skb) what |= isSkb;
     if (struct !== 0 && struct === sock) what |= isSock;
+    if (struct !== 0 && struct === list) what |= isList;
+    if (struct === 0 && skb !== undefined && placedStruct(btf, id) === skb) what |= isPlace;
     known[id] = 255 - what;
     return what;
   };
 };
 
-/** In which registers a prototype takes its skb and sock; undefined: no skb. */
+/** In which registers a prototype takes its skb and sock; undefined: no skb, and nothing that might lead to one. */
 const skbArguments = (
   btf: Btf,
   proto: number,
@@ -69,19 +111,30 @@ const skbArguments = (
   let skbArg = 0;
   let secondSkbArg = 0;
   let sockArg = 0;
+  let listArg = 0;
+  let placeArg = 0;
   for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
     const what = classify(btf.elementType(proto, i));
     if ((what & isSkb) !== 0) {
       if (skbArg === 0) skbArg = register;
       else if (secondSkbArg === 0) secondSkbArg = register;
-    } else if ((what & isSock) !== 0 && sockArg === 0) sockArg = register;
+    } else if ((what & isSock) !== 0) sockArg ||= register;
+    else if ((what & isList) !== 0) listArg ||= register;
+    else if ((what & isPlace) !== 0 && btf.element(proto, i).name === placeName)
+      placeArg ||= register;
     register += what & registerMask;
   }
-  if (skbArg === 0) return undefined;
+  if (skbArg === 0) {
+    if (placeArg > 0) return { skbArg: placeArg, sockArg, given: 'place' };
+    return listArg > 0 ? { skbArg: listArg, sockArg, given: 'list' } : undefined;
+  }
   return { skbArg, sockArg, ...(secondSkbArg === 0 ? {} : { secondSkbArg }) };
 };
 
-/** Every function of this BTF (not of its base) with an sk_buff pointer, const or not, in one of its first five registers. */
+/**
+ * Every function of this BTF (not of its base) with an sk_buff pointer, const or not, in one of its first five registers, or with
+ * what leads to sk_buffs there (`given`).
+ */
 export const skbFunctions = (
   btf: Btf,
   architecture: string = process.arch,
@@ -95,8 +148,12 @@ export const skbFunctions = (
     const proto = refers[i] ?? 0;
     if (seen[proto] === 1) continue;
     const found = skbArguments(btf, proto, classify);
-    if (found === undefined) seen[proto] = 1;
-    else functions.push({ name: btf.name(ids[i] ?? 0), ...found });
+    if (found === undefined) {
+      seen[proto] = 1;
+      continue;
+    }
+    const name = btf.name(ids[i] ?? 0);
+    if (found.given !== 'list' || ofPackets.has(name)) functions.push({ name, ...found });
   }
   return functions;
 };

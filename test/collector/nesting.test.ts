@@ -266,6 +266,40 @@ test('a clone handled inside of the call on its parent nests there', () => {
   assert.equal(seen['B']?.depth, 1);
 });
 
+test('a call on a list is one on each packet: what it does to a packet nests in the call on that one', () => {
+  const at = (life: number, seq: number, probe: number, timeNs: number, frame: bigint) => ({
+    ...{ life, seq, probe, timeNs, frame, tid: 100 },
+  });
+  // Both lives are of one path, both in the call of probe 5.
+  const [path] = pathsOf([
+    enterRecord(at(1, 0, 4, 10, TASK_STACK)),
+    linkRecord({ life: 2, parent: 1, parentSeq: 0, timeNs: 15, tid: 100 }),
+    enterRecord(at(1, 1, 5, 20, TASK_STACK - 64n)),
+    enterRecord(at(2, 1, 5, 21, TASK_STACK - 64n)),
+    enterRecord(at(1, 2, 6, 30, TASK_STACK - 128n)),
+    exitRecord(at(1, 2, 6, 40, 0n)),
+    enterRecord(at(2, 2, 6, 50, TASK_STACK - 128n)),
+    exitRecord(at(2, 2, 6, 60, 0n)),
+    exitRecord(at(1, 1, 5, 70, 0n)),
+    exitRecord(at(2, 1, 5, 71, 0n)),
+    exitRecord(at(1, 0, 4, 80, 0n)),
+  ]);
+  assert.deepEqual(
+    path?.lives.map(({ calls }) => calls.map(({ parent, depth }) => [parent, depth])),
+    [
+      [
+        [undefined, 0],
+        [{ life: 0, call: 0 }, 1],
+        [{ life: 0, call: 1 }, 2],
+      ],
+      [
+        [{ life: 0, call: 0 }, 1],
+        [{ life: 1, call: 0 }, 2],
+      ],
+    ],
+  );
+});
+
 test('depth, timing and duration', () => {
   const seen = nested(
     ...recordsOf([

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { allocators, isTrackingRole, roleOf } from '../../src/collector/roles.ts';
+import { allocators, isTrackingRole, roleOf, skbArgOf } from '../../src/collector/roles.ts';
 import { probeRole } from '../../src/event/layout.ts';
 
 const table: readonly (readonly [string, number])[] = [
@@ -37,6 +37,7 @@ const table: readonly (readonly [string, number])[] = [
   ['sctp_wfree', probeRole.release],
   ['tpacket_destruct_skb', probeRole.release],
   ['skb_attempt_defer_free', probeRole.release],
+  ['tcp_drop_reason', probeRole.release],
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],
 ];
@@ -59,4 +60,14 @@ test('allocators and everything that ends, clones or copies are watched whatever
   }
   assert.ok(!isTrackingRole(roleOf('ip_rcv')));
   assert.ok(!isTrackingRole(roleOf('consume_skb')));
+});
+
+test('of two skbs the one that there is, not the one that is being made', () => {
+  for (const [func, argument] of [
+    ['skb_copy_header', 2],
+    ['__copy_skb_header', 2],
+    ['skb_morph', 2],
+    ['skb_split', 1],
+  ] as const)
+    assert.equal(skbArgOf(func, roleOf(func), 1), argument, func);
 });

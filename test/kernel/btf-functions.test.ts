@@ -23,6 +23,7 @@ const createSample = () => {
     small: writer.struct('small', 8),
     pair: writer.typedef('sockptr_t', writer.struct('', 16)),
     big: writer.struct('big', 24),
+    list: writer.pointer(writer.struct('list_head', 16)),
     headers: writer.pointer(writer.struct('sk_buff_head', 24)),
     opaque: writer.pointer(writer.forward('sk_buff')),
   };
@@ -76,6 +77,30 @@ test('functions that take an skb, by register', () => {
   assert.deepEqual(found, expected);
   const onArm = skbFunctions(btf, 'arm64').find((one) => one.name === 'after_big');
   assert.equal(onArm?.skbArg, 2, 'a big struct travels by reference there');
+});
+
+test('functions that are given a list of skbs, or the place of one', () => {
+  const { writer, types, declare } = createSample();
+  declare('ip_list_rcv', 'list', 'int');
+  declare('ip_list_rcv_finish', 'int', 'sock', 'list');
+  declare('of_something_else', 'list');
+  declare('gro_receive', 'list', 'skb');
+  declare('puts_one', 'skbSkb');
+  const place = (name: string) => writer.proto(types.int, [[name, types.skbSkb]]);
+  writer.func('rx_handler', place('pskb'));
+  writer.func('enqueue', place('to_free'));
+  const found = skbFunctions(parseBtf(writer.bytes()), 'x64').map((one) => [
+    one.name,
+    one.skbArg,
+    one.sockArg,
+    one.given,
+  ]);
+  assert.deepEqual(found, [
+    ['ip_list_rcv', 1, 0, 'list'],
+    ['ip_list_rcv_finish', 3, 2, 'list'],
+    ['gro_receive', 2, 0, undefined],
+    ['rx_handler', 1, 0, 'place'],
+  ]);
 });
 
 test('tracepoints: the hidden first argument does not count', () => {
