@@ -15,6 +15,9 @@
  * whether it ever gets whole or not. The queue itself says whether the fragment is its first (it has no tail yet), so its
  * address may be used again.
  *
+ * skb_attempt_defer_free() gives a packet that nobody needs back to the CPU that has allocated it, which frees it when it
+ * happens to receive something, perhaps never. That is the end of the life: what is left of it when the function returns.
+ *
  * skb_morph() replaces the content of an sk_buff, and what a packet is is its content: the life that was there ends, and at
  * the same address begins a child of the one whose content came. Reassembly does that when the fragment that came last is
  * not the first of the packet.
@@ -130,6 +133,24 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 		merge(skb, into, token, probe, LINK_GRO);
 }
 
+/* `token`: of the call that may have left the freeing of its skb to another CPU, which may be done with that already. */
+static __always_inline void deferred(u64 token, u32 probe)
+{
+	u64 number = token >> 16, skb;
+	struct merging *found = bpf_map_lookup_elem(&merging, &number);
+	struct life *life;
+
+	if (!found)
+		return;
+	skb = found->skb;
+	bpf_map_delete_elem(&merging, &number);
+	life = bpf_map_lookup_elem(&lives, &skb);
+	if (!life || life->id != number || life->state != LIFE_ALIVE)
+		return;
+	die(life, skb, 0, probe, FREE_RELEASED);
+	forget(skb, life);
+}
+
 static __always_inline void queue_fragment(u64 queue, u64 skb, u64 token, u32 probe)
 {
 	const struct inet_frag_queue *fragments = (void *)queue;
@@ -173,13 +194,13 @@ static __always_inline u64 first_of_frag_list(u64 address)
 static __always_inline bool makes_at_enter(u32 role)
 {
 	return role == ROLE_COPY || role == ROLE_FRAGMENT_LIST || role == ROLE_MORPH || role == ROLE_REASSEMBLE ||
-	       role == ROLE_MERGE;
+	       role == ROLE_MERGE || role == ROLE_DEFER;
 }
 
 static __always_inline bool makes_at_exit(u32 role)
 {
 	return role == ROLE_CLONE || role == ROLE_ALLOC || role == ROLE_FRAGMENT || role == ROLE_SEGMENT ||
-	       role == ROLE_MERGE;
+	       role == ROLE_MERGE || role == ROLE_DEFER;
 }
 
 /* A maker is called. `token` is 0 if its skb is not followed. */
@@ -201,6 +222,9 @@ static __noinline __maybe_unused void relate(u32 role, u64 other, u64 skb, u64 t
 	} else if (role == ROLE_MERGE) {
 		if (token && token != IGNORED_TOKEN)
 			merge_begins(skb, other, token);
+	} else if (role == ROLE_DEFER) {
+		if (token && token != IGNORED_TOKEN)
+			merge_begins(skb, 0, token);
 	}
 }
 
@@ -210,6 +234,11 @@ static __noinline __maybe_unused void relate_result(u32 role, u64 result, u64 to
 	if (role == ROLE_MERGE) {
 		if (token && token != IGNORED_TOKEN)
 			merge_ends(token, (u32)result == 0, probe);
+		return;
+	}
+	if (role == ROLE_DEFER) {
+		if (token && token != IGNORED_TOKEN)
+			deferred(token, probe);
 		return;
 	}
 	if (!is_skb(result))

@@ -47,7 +47,7 @@ struct life {
 	u8 received; /* tracepoint backend: it has arrived and was not sent on since */
 	u8 _pad;
 	u32 arrived_at; /* tracepoint backend: where data began in the buffer when a driver handed it over */
-	u32 _pad1;
+	u32 release_frame; /* of the function that release_caller called: low half */
 	/* surroundings.h: what was told last */
 	u64 socket; /* address */
 	u64 conntrack; /* skb->_nfct */
@@ -78,7 +78,7 @@ struct {
 	__type(value, u8);
 } refused SEC(".maps");
 
-/* A merge that is being tried. Key: life that goes into another one. Owner: links.h; deleted when the call returns. */
+/* A merge, or the deferring of a free, that is being tried. Key: life that goes into another one, or away. Owner: links.h; deleted when the call returns. */
 struct merging {
 	u64 skb; /* address */
 	u64 into; /* address */

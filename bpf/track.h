@@ -8,7 +8,7 @@
  * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
  *    The new skb gets a life of its own at its first sight as a packet (or at once, if it comes from a life: links.h).
  * 2. Dying. At the last reference (tracepoints kfree_skb and consume_skb, __kfree_skb and its siblings) the life is marked
- *    dying and user space is told. From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
+ *    dying and user space is told; where freeing is left to another CPU, it ends at once (deferred() in links.h). From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
  *    life. Any other function that sees the address is looking at a new packet, whether its birth was seen or not.
  * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
  *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again, or collect_dead() in
@@ -204,8 +204,9 @@ static __always_inline bool ignored(const struct probe *probe, const struct sock
 
 /*
  * The tracepoints of freeing say who called the free function by the address it returns to. While its exit is watched, that
- * is a trampoline. So whoever calls a release function is noted when it begins, and is the answer then; 0 if that was not
- * seen either (a tail call out of another watched function).
+ * is a trampoline. So whoever calls a release function is noted when it begins, and is the answer then. Several of them may
+ * share a frame (each ends in a jump to the next): then the first one's caller stays. 0 if it was not seen (a jump out of
+ * another watched function); what was noted in another frame is of another call, long over.
  */
 static __always_inline bool is_trampoline(u64 address)
 {
@@ -216,6 +217,16 @@ static __always_inline bool is_trampoline(u64 address)
 			return true;
 	}
 	return false;
+}
+
+static __always_inline void note_caller(struct life *life, const struct probe *probe)
+{
+	bool is_hidden = is_trampoline(probe->caller);
+
+	if (is_hidden && life->release_frame == (u32)probe->frame)
+		return;
+	life->release_caller = is_hidden ? 0 : probe->caller;
+	life->release_frame = (u32)probe->frame;
 }
 
 static __always_inline u64 real_location(const struct life *life, u64 location)
@@ -235,7 +246,7 @@ static __always_inline void die(struct life *life, u64 skb, u64 location, u32 pr
 /* Roles whose functions may run on a dying skb, and begin no life. */
 static __always_inline bool tears_down(u32 role)
 {
-	return role >= ROLE_RELEASE && role < ROLE_CLONE;
+	return (role >= ROLE_RELEASE && role < ROLE_CLONE) || role == ROLE_DEFER;
 }
 
 /*
@@ -261,8 +272,8 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	}
 	if (life && life->state != LIFE_ALIVE && !tears_down(probe->role))
 		life = NULL;
-	if (life && probe->caller && !is_trampoline(probe->caller))
-		life->release_caller = probe->caller;
+	if (life && probe->caller)
+		note_caller(life, probe);
 	if (probe->silent) {
 		if (!life)
 			return 0;

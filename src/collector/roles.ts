@@ -33,7 +33,7 @@ export const allocators = [
 
 /** Destructors and parts of freeing: they may run on a dying skb and never begin a life. */
 const release =
-  /^(?:_*(?:napi_|dev_|netdev_|sk_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|skb_attempt_defer_free|skb_pp_|sk_skb_reason_drop|_*sock_[a-z]*free$|sock_edemux|_*skb_ext_|skb_queue_purge|skb_rbtree_purge|__skb_datagram_free|_*skb_free_datagram|skb_consume_udp|inet_sock_destruct)|_(?:wfree|rfree|efree|pfree)$|_destruct_skb$|^tcp_drop(?:_reason)?$|^skb_unref$|destructor$|^(?:nf_)?bridge_info_free$|^msg_zerocopy_|^skb_zcopy_/;
+  /^(?:_*(?:napi_|dev_|netdev_|sk_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|skb_pp_|sk_skb_reason_drop|_*sock_[a-z]*free$|sock_edemux|_*skb_ext_|skb_queue_purge|skb_rbtree_purge|__skb_datagram_free|_*skb_free_datagram|skb_consume_udp|inet_sock_destruct)|_(?:wfree|rfree|efree|pfree)$|_destruct_skb$|^tcp_drop(?:_reason)?$|^skb_unref$|destructor$|^(?:nf_)?bridge_info_free$|^msg_zerocopy_|^skb_zcopy_/;
 
 export type ProbeRole = (typeof probeRole)[keyof typeof probeRole];
 
@@ -61,6 +61,7 @@ const byName = new Map<string, ProbeRole>([
   ['inet_frag_queue_insert', probeRole.reassemble],
   ['skb_gro_receive', probeRole.merge],
   ['skb_gro_receive_list', probeRole.merge],
+  ['skb_attempt_defer_free', probeRole.defer],
 ]);
 
 /** Roles that are played when the function returns: its exit is watched whatever the user asks for. */
@@ -70,6 +71,7 @@ const atExit: ReadonlySet<ProbeRole> = new Set([
   probeRole.fragment,
   probeRole.segment,
   probeRole.merge,
+  probeRole.defer,
 ]);
 
 /** Of two skbs, the second one is whose call it is: what the first becomes, or takes in. */

@@ -253,6 +253,7 @@ export const probeRole = {
   morph: 10,
   reassemble: 11,
   merge: 12,
+  defer: 13,
   inner: 32,
   mapLookup: 33,
   mapUpdate: 34,

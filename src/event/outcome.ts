@@ -82,7 +82,7 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
   const offsetNs = end?.offsetNs ?? call?.offsetNs ?? life.offsetNs;
   const bare = { ...nothing, life: index, offsetNs };
   if (end?.how === 'dropped') {
-    const by = end.location?.func ?? '';
+    const by = end.location?.func ?? calls[callAround(calls, end.offsetNs)]?.func ?? '';
     return { ...bare, kind: 'dropped', call: calls.length - 1, device: placeAt(calls), by };
   }
   if (call !== undefined && (milestone === 'socket' || milestone === 'read')) {
@@ -120,7 +120,7 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
 }
 
 const freeing =
-  /^(?:_*(?:napi_|dev_|netdev_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_)/;
+  /^(?:_*(?:napi_|dev_|netdev_)?(?:k?free|consume)_skb|__consume_stateless_skb|skb_release_|skb_free_|sk_skb_reason_drop)/;
 
 /** The innermost call that was running, but for those that only free; the last one if none was. Kernels before 6.3 do not say who. */
 function callAround(calls: readonly Call[], offsetNs: number): number {

@@ -36,7 +36,7 @@ const table: readonly (readonly [string, number])[] = [
   ['tcp_wfree', probeRole.release],
   ['sctp_wfree', probeRole.release],
   ['tpacket_destruct_skb', probeRole.release],
-  ['skb_attempt_defer_free', probeRole.release],
+  ['skb_attempt_defer_free', probeRole.defer],
   ['tcp_drop_reason', probeRole.release],
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],

@@ -52,6 +52,14 @@ describe('outcome', () => {
     assert.equal(brief(pingPath()), 'consumed 0/15 by icmp_rcv at veth1');
     assert.equal(brief(arpPath()), 'consumed 0/4 by arp_process at veth1');
   });
+  test('a drop whose place was not seen: the innermost call that ran, too', () => {
+    const calls: CallSpec[] = [
+      { func: 'tcp_rcv_state_process', at: 0, lasts: 50, device: hostEth0 },
+      { func: 'sk_skb_reason_drop', at: 30, lasts: 10, in: 0 },
+    ];
+    const end = { ...consumed(35), how: 'dropped', reason: 'NOT_SPECIFIED' } as const;
+    assert.equal(brief(one(calls, { end })), 'dropped 0/1 by tcp_rcv_state_process at eth0');
+  });
   test('a kernel that does not say who consumed it: the innermost call that ran, but for those that free', () => {
     const calls: CallSpec[] = [
       { func: 'icmp_rcv', at: 0, lasts: 50, device: hostEth0 },
