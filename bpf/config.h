@@ -49,7 +49,9 @@ struct config {
 	u32 shared_bytes; /* and of struct skb_shared_info */
 	u32 inner; /* 1: functions without an skb are watched (inner.h) */
 	u32 thread_bytes; /* size of a task's kernel stack */
+	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
+	u32 _pad;
 };
 
 struct control {

@@ -161,7 +161,7 @@ export const ruleEvent = {
 } as const;
 
 export const config = {
-  size: 96,
+  size: 104,
   cgroup: 0,
   netns: 8,
   snaplen: 12,
@@ -181,7 +181,8 @@ export const config = {
   sharedBytes: 80,
   inner: 84,
   threadBytes: 88,
-  listMembers: 92,
+  direct: 92,
+  listMembers: 96,
 } as const;
 
 export const control = {

@@ -6,16 +6,20 @@ import { details } from './scenarios/details.ts';
 import { drop } from './scenarios/drop.ts';
 import { filter, verifier } from './scenarios/filter.ts';
 import { flood } from './scenarios/flood.ts';
+import { fragList } from './scenarios/frag-list.ts';
 import { fragments, routed } from './scenarios/fragments.ts';
 import { interrupted, killed, second } from './scenarios/leftovers.ts';
 import { netns } from './scenarios/netns.ts';
-import { bridgedOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
+import { bridgedOracle, listOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
 import { recording } from './scenarios/recording.ts';
 import { tc, xdp } from './scenarios/programs.ts';
 import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { surroundings } from './scenarios/surroundings.ts';
+import { lists, longLists } from './scenarios/lists.ts';
+import { resend } from './scenarios/resend.ts';
 import { merges, segments } from './scenarios/segments.ts';
+import { smallCalls } from './scenarios/small-calls.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -47,6 +51,9 @@ const SURROUNDINGS =
   'vxlan_(xmit|rcv)|geneve_xmit|ipip_tunnel_xmit|ipgre_xmit|gre_rcv|gro_cells_receive|br_(handle_frame|forward|dev_queue_push_xmit)|' +
   'bond_start_xmit|macvlan_handle_frame|macvlan_start_xmit|nf_nat_(inet_fn|manip_pkt|packet)|nf_conntrack_in|iptunnel_xmit|dummy_xmit';
 
+/** And the way of packets that come as a list. */
+const LISTS = `${FEW_FUNCTIONS}|(__)?netif_receive_skb_list.*|ip_(sub)?list_rcv.*|nf_hook_slow_list`;
+
 const withBackend = (
   backend: string,
   scenarios: readonly Scenario[],
@@ -66,15 +73,12 @@ const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
     ...[filter, tunnel, details, second, surroundings, tc, xdp, programFlood],
+    ...[tcpOracle, bridgedOracle, listOracle, lists, longLists, resend, fragList],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
   ...withBackend('kprobe-session', [flood], FEW_FUNCTIONS),
-  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
+  ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details, smallCalls]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, tc]),
-  ...unproven(
-    'calls of the packets that TCP answers from softirq are not explained yet',
-    withBackend('kprobe-session', [tcpOracle]),
-  ),
   ...unproven('its programs do not load yet', withBackend('kprobe-session', [manyPrograms])),
   ...unproven(
     'this backend does not join native XDP yet',
@@ -89,11 +93,12 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       'kprobe',
       [
         ...[...all, copy, fragments, routed, merges, flood, tcpOracle, bridgedOracle],
-        ...[filter, tunnel, details, second, tc, programFlood],
+        ...[filter, tunnel, details, second, tc, programFlood, resend, smallCalls],
       ],
       FEW_FUNCTIONS,
     ),
     ...withBackend('kprobe', [surroundings], SURROUNDINGS),
+    ...withBackend('kprobe', [lists, longLists], LISTS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
     ...unproven(
       'at the first burst of data paths are handed out as idle, in two parts: why is not found yet',
@@ -104,14 +109,8 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       withBackend('kprobe', [xdp], FEW_FUNCTIONS),
     ),
   ],
-  '6.12': [...newer, ...withBackend('kprobe-session', [bridgedOracle])],
-  '7.2': [
-    ...newer,
-    ...unproven(
-      'the oracle sees other calls there: not explained yet',
-      withBackend('kprobe-session', [bridgedOracle]),
-    ),
-  ],
+  '6.12': newer,
+  '7.2': newer,
 };
 
 /** The cases of a kernel whose name has one of `words` in it; all proven ones if there are none. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareCalls, graphCalls } from './graph.ts';
+import { compareCalls } from './compare-calls.ts';
+import { readGraph } from './graph.ts';
 import type { SeenCall, SeenPath } from './scenario.ts';
 
 const GRAPH = `
@@ -48,7 +49,7 @@ function pathOf(words: string): SeenPath {
 }
 
 test('reads what function_graph writes', () => {
-  const calls = graphCalls(GRAPH);
+  const { calls } = readGraph(GRAPH);
   assert.deepEqual(
     calls.map(({ func, cpu, parent }) => `${cpu} ${func} ${parent?.func ?? '-'}`),
     [
@@ -71,7 +72,11 @@ test('tells what is missing, extra and misplaced', () => {
     ],
     [
       'ip_output veth_xmit<0 ip_rcv icmp_rcv<2',
-      { missing: ['__dev_queue_xmit < ip_output'], extra: [], misplaced: [] },
+      {
+        missing: [{ call: '__dev_queue_xmit < ip_output', skb: 'unknown' }],
+        extra: [],
+        misplaced: [],
+      },
     ],
     [
       'ip_output __dev_queue_xmit<0 veth_xmit<0 ip_rcv icmp_rcv<3',
@@ -86,8 +91,45 @@ test('tells what is missing, extra and misplaced', () => {
     ],
   ];
   for (const [words, wanted] of table) {
-    const { agreed, ...differences } = compareCalls(graphCalls(GRAPH), [pathOf(words)]);
+    const { agreed, ...differences } = compareCalls(readGraph(GRAPH), [pathOf(words)]);
     assert.deepEqual(differences, wanted);
     assert.ok(agreed >= 4);
   }
+});
+
+test('knows by the skb which call it was, and whether it is of a packet at all', () => {
+  const recorded = `
+ 0)    ping-267    |               |  ip_output() {
+ 0)    ping-267    |               |    /* ip_output: (ip_output+0x4/0x50) skb=0x1 */
+ 0)    ping-267    |               |    fib_select_path() {
+ 0)    ping-267    |               |      /* fib_select_path: (fib_select_path+0x4/0x50) skb=0x0 */
+ 0)    ping-267    | + 90.866 us   |    }
+ 0)    ping-267    |               |    /* skb_put: (skb_put+0x4/0x50) skb=0x2 */
+ 0)    ping-267    |   1.000 us    |    skb_put();
+ 0)    ping-267    |               |    skb_put() {
+ 0)    ping-267    |               |      /* skb_put: (skb_put+0x4/0x50) skb=0x00000001 */
+ 0)    ping-267    | + 90.866 us   |    }
+ 0)    ping-267    |               |    kfree_skbmem() {
+ 0)    ping-267    |               |      /* kfree_skbmem: (kfree_skbmem+0x4/0x50) skb=0x1 */
+ 0)    ping-267    | + 90.866 us   |    }
+ 0)    ping-267    |               |    /* birth_of___alloc_skb: (a+0x4/0x50 <- __alloc_skb) skb=0x1 */
+ 0)    ping-267    |               |    skb_put() {
+ 0)    ping-267    |               |      /* skb_put: (skb_put+0x4/0x50) skb=0x1 */
+ 0)    ping-267    | + 90.866 us   |    }
+ 0)    ping-267    |   1.000 us    |    veth_xmit();
+`;
+  const { agreed, missing, extra } = compareCalls(readGraph(recorded), [
+    pathOf('ip_output skb_put<0 veth_xmit'),
+  ]);
+  assert.equal(agreed, 3);
+  assert.deepEqual(extra, []);
+  assert.deepEqual(
+    missing.map(({ call, skb }) => `${call} ${skb}`),
+    [
+      'fib_select_path < ip_output null',
+      'skb_put < ip_output other',
+      'kfree_skbmem < ip_output followed',
+      'skb_put < ip_output unborn',
+    ],
+  );
 });
