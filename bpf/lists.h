@@ -52,96 +52,128 @@ __noinline u64 on_member(u64 skb, u64 cookie, u64 frame)
 	return follow_frames(&probe);
 }
 
-/* The next member's address of its list head, 0: there is none. */
-static __always_inline u64 next_member(u64 head, u64 at)
-{
-	u64 next = 0;
-
-	if (bpf_probe_read_kernel(&next, sizeof(next), (void *)at) || next == head)
-		return 0;
-	return next;
-}
+/*
+ * A walk over a list. Every word here and in the functions below is missing to on_call(): together they stand exactly at the 512
+ * bytes that there are.
+ */
+struct walk {
+	struct probe_regs *ctx;
+	u64 head;
+	u64 at; /* address of the last member's list head */
+	u64 key; /* of its open call */
+};
 
 #define MEMBER_SKB(at) ((at)-bpf_core_field_offset(struct sk_buff, list))
 
+/* False: that was the last member. */
+static __always_inline bool go_on(struct walk *walk)
+{
+	u64 at = walk->at;
+
+	return !bpf_probe_read_kernel(&walk->at, sizeof(walk->at), (void *)at) && walk->at && walk->at != walk->head;
+}
+
+static long enter_member(u64 index, struct walk *walk)
+{
+	struct open_list *open;
+	u64 skb, token;
+
+	if (!go_on(walk))
+		return 1;
+	skb = MEMBER_SKB(walk->at);
+	token = on_member(skb, bpf_get_attach_cookie(walk->ctx), FRAME_AT_ENTER(walk->ctx));
+	if (!(token & 0xffff))
+		return 0;
+	tell_details(walk->ctx, &skb, token);
+	open = bpf_map_lookup_elem(&open_lists, &walk->key);
+	if (open && index < LIST_MEMBERS_MAX)
+		open->tokens[index] = token;
+	return 0;
+}
+
 /* Members beyond those that are told: the record that each followed one would have got is lost, and its path says so. */
-static __noinline int skip_members(u64 head, u64 at)
+static long skip_member(u64 index, struct walk *walk)
 {
 	struct life *life;
 	u64 skb;
 
-	for (u32 i = 0; i < REST_MAX; i++) {
-		at = next_member(head, at);
-		if (!at)
-			break;
-		skb = MEMBER_SKB(at);
-		life = bpf_map_lookup_elem(&lives, &skb);
-		if (!life || life->state != LIFE_ALIVE)
-			continue;
+	if (!go_on(walk))
+		return 1;
+	skb = MEMBER_SKB(walk->at);
+	life = bpf_map_lookup_elem(&lives, &skb);
+	if (life && life->state == LIFE_ALIVE) {
 		next_seq(life);
 		count(COUNT_LOST_MEMBERS);
 	}
 	return 0;
 }
 
-static __always_inline void on_list(struct probe_regs *ctx, u64 cookie, u64 frame)
+/* Kernels before 5.17 have no loops of that length: there such a call is not seen. */
+#define HAS_LOOPS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)
+
+static __noinline int begin_list(const u64 *key)
 {
-	u64 head = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15), at = head, token;
-	u64 cell = call_key(frame, cookie); /* the key, then an skb: what stands on the stack is missing to on_call() */
-	struct open_list *open = NULL;
-
-	if (cookie_exits(cookie)) {
-		if (bpf_map_update_elem(&open_lists, &cell, &no_members, BPF_ANY))
-			count(COUNT_LOST_CALLS_FULL);
-		else
-			open = bpf_map_lookup_elem(&open_lists, &cell);
-	}
-	for (u32 i = 0; i < LIST_MEMBERS_MAX; i++) {
-		u64 next = next_member(head, at);
-
-		if (!next)
-			return;
-		/* `at` stays at the last one told when there are more. */
-		if (i >= config.list_members)
-			break;
-		at = next;
-		cell = MEMBER_SKB(at);
-		token = on_member(cell, bpf_get_attach_cookie(ctx), FRAME_AT_ENTER(ctx));
-		if (open)
-			open->tokens[i] = token;
-		if (token & 0xffff)
-			tell_details(ctx, &cell, token);
-	}
-	skip_members(head, at);
+	if (bpf_map_update_elem(&open_lists, key, &no_members, BPF_ANY))
+		count(COUNT_LOST_CALLS_FULL);
+	return 0;
 }
 
-static __always_inline void on_place(struct probe_regs *ctx, u64 cookie, u64 frame)
+static __always_inline void on_list(struct probe_regs *ctx, u64 cookie, u64 frame)
 {
-	u64 place = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15), skb, token;
+	struct walk walk = {.ctx = ctx, .key = call_key(frame, cookie)};
+
+	if (!HAS_LOOPS)
+		return;
+	walk.head = walk.at = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
+	if (cookie_exits(cookie))
+		begin_list(&walk.key);
+	/* Fewer turns: it came to the end. */
+	if (bpf_loop(config.list_members, enter_member, &walk, 0) == config.list_members)
+		bpf_loop(REST_MAX, skip_member, &walk, 0);
+}
+
+static __noinline int on_place(struct probe_regs *ctx, u64 place)
+{
+	u64 skb, token;
 
 	if (bpf_probe_read_kernel(&skb, sizeof(skb), (void *)place) || !skb)
-		return;
-	token = on_member(skb, cookie, frame);
+		return 0;
+	token = on_member(skb, bpf_get_attach_cookie(ctx), FRAME_AT_ENTER(ctx));
 	if (!(token & 0xffff) || token == IGNORED_TOKEN)
-		return;
+		return 0;
 	tell_details(ctx, &skb, token);
-	if (cookie_exits(cookie))
-		open_call(frame, cookie, token);
+	if (cookie_exits(bpf_get_attach_cookie(ctx)))
+		open_call(FRAME_AT_ENTER(ctx), bpf_get_attach_cookie(ctx), token);
+	return 0;
+}
+
+struct returning {
+	u64 result;
+	u64 cookie;
+	u64 key;
+};
+
+static long leave_member(u64 index, const struct returning *list)
+{
+	struct open_list *open = bpf_map_lookup_elem(&open_lists, &list->key);
+	u64 token;
+
+	if (!open || index >= LIST_MEMBERS_MAX)
+		return 1;
+	token = open->tokens[index];
+	if (token & 0xffff && token != IGNORED_TOKEN)
+		emit_exit(token, cookie_probe(list->cookie), list->result);
+	return 0;
 }
 
 static __always_inline void list_returns(u64 result, u64 cookie, u64 frame)
 {
-	u64 key = call_key(frame, cookie), token;
-	struct open_list *open = bpf_map_lookup_elem(&open_lists, &key);
+	struct returning list = {.result = result, .cookie = cookie, .key = call_key(frame, cookie)};
 
-	if (!open)
+	if (!HAS_LOOPS || !bpf_map_lookup_elem(&open_lists, &list.key))
 		return;
-	for (u32 i = 0; i < LIST_MEMBERS_MAX; i++) {
-		token = open->tokens[i];
-		if (token & 0xffff && token != IGNORED_TOKEN)
-			emit_exit(token, cookie_probe(cookie), result);
-	}
-	bpf_map_delete_elem(&open_lists, &key);
+	bpf_loop(LIST_MEMBERS_MAX, leave_member, &list, 0);
+	bpf_map_delete_elem(&open_lists, &list.key);
 }
 
 #endif

@@ -111,7 +111,7 @@ int enter_list(struct probe_regs *ctx)
 	if (cookie_role(cookie) == ROLE_LIST)
 		on_list(ctx, cookie, frame);
 	else
-		on_place(ctx, cookie, frame);
+		on_place(ctx, regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15));
 	return 0;
 }
 
