@@ -6,6 +6,7 @@ import type { Call, Life, Origin, PacketPath } from '../../event/packet-path.ts'
 import { isoTime } from '../json/records.ts';
 import { contentId } from './content-id.ts';
 import { textOf } from '../json/text.ts';
+import { detailColumns } from './hop-details.ts';
 import { toBytes } from './json-bytes.ts';
 
 /** Changes when a reader of the old form would misread the new one; added columns do not change it. */
@@ -96,6 +97,7 @@ export function hopRows(path: PacketPath, { host, bootId }: Origin): HopRow[] {
       call: at,
       ...callColumns(path, life, call),
       ...endColumns(life, at === calls.length - 1),
+      ...detailColumns(call?.detail),
     }));
   });
 }
