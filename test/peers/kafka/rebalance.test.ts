@@ -1,35 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createKafkaExporter } from '../../../src/exporters/kafka/exporter.ts';
 import { parseKafkaAddress } from '../../../src/sources/kafka/address.ts';
 import { createKafkaSource } from '../../../src/sources/kafka/kafka-source.ts';
-import { manyPaths, take } from '../../fixtures/many-paths.ts';
 import { kafkaMissing, startKafka, type Cluster } from './cluster.ts';
-import { noStatistics } from './delivery-run.ts';
-
-const PATHS = 6_000;
-const PARTITIONS = 6;
-
-async function fill(kafka: Cluster, topic: string): Promise<string[]> {
-  await kafka.createTopic(topic, PARTITIONS);
-  const exporter = createKafkaExporter(
-    {
-      connection: { brokers: kafka.addresses, tls: undefined, sasl: undefined },
-      client: 'platformatic',
-      format: 'json',
-      topic,
-      key: 'flow',
-      compression: 'none',
-    },
-    (notice) => assert.fail(notice),
-  );
-  await exporter.start();
-  const paths = take(manyPaths(), PATHS);
-  assert.deepEqual(await exporter.export(paths), { status: 'success', lost: 0 });
-  await exporter.shutdown(5_000, noStatistics);
-  return paths.map(({ traceId }) => traceId).sort();
-}
+import { fill, PATHS } from './filled-topic.ts';
 
 interface Reader {
   readonly ids: string[];
