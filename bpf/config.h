@@ -48,7 +48,7 @@ struct config {
 	u32 shared_bytes; /* and of struct skb_shared_info */
 	u32 inner; /* 1: functions without an skb are watched (inner.h) */
 	u32 thread_bytes; /* size of a task's kernel stack */
-	u32 _pad;
+	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 };
 
 struct control {

@@ -202,7 +202,9 @@ static __always_inline bool ask_packet(struct question *question, const struct s
 	if (network == OFFSET_NONE || network > tail)
 		network = 0;
 	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX))) {
-		if (dev)
+		if (dev && SKB_DIRECT)
+			type = SEEN_AS(struct net_device, dev)->type;
+		else if (dev)
 			bpf_core_read(&type, sizeof(type), &dev->type);
 		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
 			return ask_window(question, skb, mac, 0);

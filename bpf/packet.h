@@ -15,6 +15,19 @@
 #define NETWORK_BYTES 40 /* an IPv6 header; the first 20 of them an IPv4 header */
 #define MAC_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
 
+/* The first 20 or 40 bytes at `from`. False: unreadable (read directly, they are 0 then). */
+static __always_inline bool read_header(u64 words[NETWORK_BYTES / 8], u32 size, u64 from)
+{
+	if (SKB_DIRECT) {
+		const u64 *seen = bytes_at(from);
+
+		for (u32 i = 0; i * sizeof(*seen) < size; i++)
+			words[i] = seen[i];
+		return true;
+	}
+	return !bpf_probe_read_kernel(words, size, (void *)from);
+}
+
 /* Hash of what names the flow; 0: there is no network header yet. */
 static __always_inline u64 addresses_hash(const struct skb_copy *skb)
 {
@@ -30,12 +43,14 @@ static __always_inline u64 addresses_hash(const struct skb_copy *skb)
 		return 0;
 	if (!protocol) {
 		/* Locally made packets have no protocol until late: the version in the header tells. */
-		if (bpf_probe_read_kernel(bytes, 1, (void *)(head + network)))
+		if (SKB_DIRECT)
+			bytes[0] = *(const u8 *)bytes_at(head + network);
+		else if (bpf_probe_read_kernel(bytes, 1, (void *)(head + network)))
 			return 0;
 		protocol = be16_to_host((bytes[0] >> 4) == 6 ? ETH_P_IPV6 : ETH_P_IP);
 	}
 	if (protocol == be16_to_host(ETH_P_IP)) {
-		if (network + 20 > tail || bpf_probe_read_kernel(words, 20, (void *)(head + network)))
+		if (network + 20 > tail || !read_header(words, 20, head + network))
 			return 0;
 		if ((bytes[0] >> 4) != 4)
 			return 0;
@@ -43,7 +58,7 @@ static __always_inline u64 addresses_hash(const struct skb_copy *skb)
 		header_bytes = (bytes[0] & 15) * 4;
 		hash = mix(mix(protocol, *(u32 *)(bytes + 12)), *(u32 *)(bytes + 16));
 	} else if (protocol == be16_to_host(ETH_P_IPV6)) {
-		if (network + 40 > tail || bpf_probe_read_kernel(words, 40, (void *)(head + network)))
+		if (network + 40 > tail || !read_header(words, 40, head + network))
 			return 0;
 		if ((bytes[0] >> 4) != 6)
 			return 0;
@@ -51,15 +66,21 @@ static __always_inline u64 addresses_hash(const struct skb_copy *skb)
 		header_bytes = 40;
 		hash = mix(mix(mix(mix(protocol, words[1]), words[2]), words[3]), words[4]);
 	} else if (protocol == be16_to_host(ETH_P_ARP)) {
-		if (network + 28 > tail || bpf_probe_read_kernel(words, 28, (void *)(head + network)))
+		if (network + 28 > tail || !read_header(words, 28, head + network))
 			return 0;
 		return mix(mix(protocol, words[1]), words[2]) | 1;
 	} else {
 		return mix(protocol, 1) | 1;
 	}
 	if (transport == 6 || transport == 17 || transport == 132) {
-		if (network + header_bytes + 4 <= tail)
-			bpf_probe_read_kernel(&ports, sizeof(ports), (void *)(head + network + header_bytes));
+		u64 from = head + network + header_bytes;
+
+		if (network + header_bytes + 4 > tail)
+			ports = 0;
+		else if (SKB_DIRECT)
+			ports = *(const u32 *)bytes_at(from);
+		else
+			bpf_probe_read_kernel(&ports, sizeof(ports), (void *)from);
 	}
 	return mix(mix(hash, transport), ports) | 1;
 }

@@ -10,11 +10,12 @@
  * the stack.
  */
 /*
- * A copy of a template has no type information, which a callback (bpf_loop) needs. An XDP frame has no fragments that a filter
+ * A copy of a template has no type information, which a callback (bpf_loop) needs and a call of a kernel function (SKB_DIRECT). An XDP frame has no fragments that a filter
  * could look into, and a packet whose headers lie in fragments was asked before a tc program sees it.
  */
 #define FILTER_LINEAR_ONLY
 #define CALL_DETAILS 0
+#define SKB_DIRECT 0
 #include "core.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

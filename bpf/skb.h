@@ -2,9 +2,13 @@
 /*
  * skb.h - reading an sk_buff.
  *
- * A probe looks at ten and more members of the skb at every call. One copy and then plain loads at CO-RE offsets is several
- * times cheaper than a probe read each. What is copied is the window from `_nfct` to `data`, in which every kernel of the
- * matrix has all the members in use but dev and sk (the whole struct would not fit the stack).
+ * A probe looks at ten and more members of the skb at every call. Since 6.2 a program may read them where they are:
+ * bpf_rdonly_cast() tells the verifier what stands at an address, and a load that fails there gives 0. That is several times
+ * cheaper than a probe read, which is a call of a function that copies (config.direct).
+ *
+ * Older kernels: one copy and then plain loads at CO-RE offsets is several times cheaper than a probe read each. What is
+ * copied is the window from `_nfct` to `data`, in which every kernel of the matrix has all the members in use but dev and sk
+ * (the whole struct would not fit the stack).
  *
  * skb->dev is not always a device: it shares its place with the rb-tree node of TCP's queues and with UDP's dev_scratch.
  * A pointer is believed only if it leads to a network namespace, which is known by its `ns.ops`.
@@ -12,6 +16,7 @@
 #ifndef SKBSPAN_SKB_H
 #define SKBSPAN_SKB_H
 
+#include "config.h"
 #include "core.h"
 #include "event.h"
 #include <bpf/bpf_helpers.h>
@@ -31,10 +36,35 @@
 #define ETH_P_IPV6 0x86dd
 #define ETH_P_ARP 0x0806
 
+/* Kernels that lack it have config.direct 0, and the verifier removes the calls. */
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+
+/* What programs.bpf.o calls a copy may be an XDP frame: no skb to read from. */
+#ifndef SKB_DIRECT
+#define SKB_DIRECT config.direct
+#endif
+
+/* A pointer to read through, if SKB_DIRECT. The address need not be valid: then it reads as 0. */
+#define SEEN_AS(type, address) ((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
+
+/*
+ * The first 48 bytes at any address, to be read at will, if SKB_DIRECT. Members must be read as what they are, but skb->cb is
+ * bytes for whoever owns the skb, which the verifier allows any access to. So the address is taken for that of a cb.
+ */
+static __always_inline const void *bytes_at(u64 address)
+{
+	u64 offset = bpf_core_field_offset(struct sk_buff, cb);
+
+	return (void *)SEEN_AS(struct sk_buff, address - offset) + offset;
+}
+
 struct skb_copy {
 	u64 dev;
 	u64 sk;
-	u8 window[SKB_WINDOW_BYTES] __attribute__((aligned(8)));
+	union {
+		const struct sk_buff *original; /* if SKB_DIRECT */
+		u8 window[SKB_WINDOW_BYTES] __attribute__((aligned(8)));
+	};
 };
 
 /*
@@ -43,9 +73,15 @@ struct skb_copy {
  */
 #define SKB_FIELD(copy, type, member)                                                                                  \
 	({                                                                                                             \
-		u64 at = bpf_core_field_offset(struct sk_buff, member) - SKB_WINDOW_START;                             \
-		asm volatile("" : "+r"(at));                                                                           \
-		*(type *)((copy)->window + at);                                                                        \
+		type value;                                                                                            \
+		if (SKB_DIRECT) {                                                                                      \
+			value = (type)(copy)->original->member;                                                        \
+		} else {                                                                                               \
+			u64 at = bpf_core_field_offset(struct sk_buff, member) - SKB_WINDOW_START;                     \
+			asm volatile("" : "+r"(at));                                                                   \
+			value = *(type *)((copy)->window + at);                                                        \
+		}                                                                                                      \
+		value;                                                                                                 \
 	})
 
 #define be16_to_host(x) __builtin_bswap16(x)
@@ -56,7 +92,15 @@ static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
 	const struct sk_buff *original = skb;
 	u32 first = SKB_WINDOW_START;
 	u32 size = bpf_core_field_offset(struct sk_buff, data) + sizeof(void *) - first;
+	u8 byte;
 
+	if (SKB_DIRECT) {
+		copy->original = SEEN_AS(struct sk_buff, skb);
+		copy->dev = (u64)copy->original->dev;
+		copy->sk = (u64)copy->original->sk;
+		/* An skb without a buffer, or no skb at all? */
+		return copy->original->head || !bpf_probe_read_kernel(&byte, sizeof(byte), skb);
+	}
 	if (size > SKB_WINDOW_BYTES)
 		size = SKB_WINDOW_BYTES;
 	if (bpf_probe_read_kernel(copy->window, size, skb + first))

@@ -15,6 +15,7 @@ const TOOLS = [
   'curl',
   'ethtool',
   'ip',
+  'chrt',
   'iperf3',
   'iptables',
   'kmod',

@@ -72,6 +72,9 @@ const objectFile = packageFile('build/skbspan.bpf.o');
 /** Every kernel with kprobe.multi can run it. */
 const trampolineFinder = 'find_trampolines';
 
+/** By which programs read kernel memory in place: bpf/skb.h. */
+const castFunction = 'bpf_rdonly_cast';
+
 /** Removes what is left of the dead. */
 const collector = 'collect';
 
@@ -90,6 +93,7 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.ignoredTgid, process.pid, true);
   configureFilter(view, options.filter);
   configureDetails(view, options.details);
+  view.setUint32(config.direct, options.functionId(castFunction) === undefined ? 0 : 1, true);
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   object.map('ring').setMaxEntries(options.ringBytes);

@@ -36,6 +36,7 @@ const shared = [
   '.rodata.config',
   '.data.control',
   '.data.minted',
+  '.data.lived',
 ] as const;
 
 export interface TemplateTarget {

@@ -181,6 +181,7 @@ export const config = {
   sharedBytes: 80,
   inner: 84,
   threadBytes: 88,
+  direct: 92,
 } as const;
 
 export const control = {
