@@ -1,3 +1,4 @@
+import type { PacketPath } from '../event/packet-path.ts';
 import type { PathSource } from '../event/source.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import type { KafkaSourceOptions } from '../sources/kafka/kafka-source.ts';
@@ -20,6 +21,9 @@ export interface ConvertOptions extends OutputOptions {
   readonly intake: IntakeOptions;
   readonly parquetFile?: string | undefined;
 }
+
+/** Whoever waits for a source that waits itself need not wait any more. */
+const ended = { done: true, value: undefined } as const;
 
 /** Files, or a topic. */
 export type ConvertSource = readonly string[] | Omit<KafkaSourceOptions, 'onNotice'>;
@@ -56,7 +60,13 @@ async function pump(
   await source.open();
   // The first batch before any output is opened: what is no recording is refused before anything is written.
   const batches = source.paths()[Symbol.asyncIterator]();
-  let next = await batches.next();
+  const nextOrStop = (): Promise<IteratorResult<readonly PacketPath[], unknown>> => {
+    const next = batches.next();
+    // It may fail when the source is closed, and nobody waits for it any more.
+    next.catch(() => undefined);
+    return Promise.race([next, stop.requested.then(() => ended)]);
+  };
+  let next = await nextOrStop();
   const stdout = createStandardOutput(process.stdout, {
     limitLines: options.limitLines,
     onEnd: stop.request,
@@ -77,8 +87,9 @@ async function pump(
   let failure: unknown;
   try {
     // Until Ctrl-C, --output-limit-lines, or a reader of standard output that has gone.
-    for (; next.done !== true && stop.reason === undefined; next = await batches.next()) {
+    for (; next.done !== true && stop.reason === undefined; next = await nextOrStop()) {
       await pipeline.push(intake.take(next.value));
+      if (source.commits === true) await Promise.race([pipeline.flush(), stop.requested]);
     }
   } catch (error) {
     failure = error;

@@ -31,6 +31,8 @@ export interface Exporter {
   /** Opens what it needs; throws SkbspanError with advice if it can't. Nothing is half-written on failure. */
   start(): Promise<void>;
   export(paths: readonly PacketPath[]): Promise<ExportResult>;
+  /** Resolves when what `export` has answered for is settled; only where an answer may come before that. Never rejects. */
+  settled?(): Promise<void>;
   /** The run ends: what is in flight should be settled within `ms`, so that its losses are known and not guessed. */
   closing?(ms: number): void;
   /**

@@ -8,6 +8,8 @@ import type { Statistics } from './statistics.ts';
 export interface PathSource {
   /** What a person calls it: a file's name, a topic. */
   readonly name: string;
+  /** What was handed out before the next is asked for counts as dealt with, for good: ask only when it has been written. */
+  readonly commits?: boolean;
   /** Throws SkbspanError with advice if it cannot be read at all; called before any output is opened. */
   open(): Promise<void>;
   /** Batches, in the order in which they were recorded. Throws SkbspanError when what comes next makes no sense. */

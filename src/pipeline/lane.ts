@@ -42,6 +42,8 @@ export interface Lane {
   progress(): number;
   /** Whoever waited for this lane gave up; it counts as stalled until it has delivered something. */
   giveUpWaiting(): void;
+  /** Resolves when what is queued now has been delivered, or given up and counted; it is not waited for a full batch then. */
+  flush(): Promise<void>;
   /** Delivers what is queued until clock time `until`; what is left then is counted as not delivered. */
   close(until: number): Promise<void>;
 }
@@ -64,6 +66,8 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
   let overflow = 0;
   let trouble: { lost: number } | undefined;
   let batchesDone = 0;
+  /** Who waits until nothing is queued and nothing under way. */
+  const flushing: (() => void)[] = [];
 
   const nap = async (ms: number): Promise<void> => {
     waker = new AbortController();
@@ -74,11 +78,17 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
   async function gather(): Promise<readonly PacketPath[]> {
     while (queue.size === 0 && !closing.signal.aborted) await nap(Infinity);
     const until = clock.now() + batchDelayMs;
-    while (queue.size < batchPaths && !closing.signal.aborted && clock.now() < until) {
+    while (
+      queue.size < batchPaths &&
+      flushing.length === 0 &&
+      !closing.signal.aborted &&
+      clock.now() < until
+    ) {
       await nap(until - clock.now());
     }
     const wasRoom = queue.fill() < HALF;
     const paths = queue.take(batchPaths);
+    inFlight = paths.length;
     if (!wasRoom && queue.fill() < HALF) onRoom();
     return paths;
   }
@@ -106,11 +116,17 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
     if (queue.fill() < HALF) endOverflow();
   }
 
+  async function endFlush(): Promise<void> {
+    if (flushing.length === 0) return;
+    const waiting = flushing.splice(0);
+    await exporter.settled?.();
+    for (const done of waiting) done();
+  }
+
   async function loop(): Promise<void> {
     while (true) {
       const paths = await gather();
       if (paths.length === 0) return;
-      inFlight = paths.length;
       const began = clock.now();
       const delivery = await deliver(exporter, paths, {
         clock,
@@ -127,6 +143,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       inFlight = 0;
       batchesDone++;
       settle(delivery);
+      if (queue.size === 0) await endFlush();
     }
   }
 
@@ -150,6 +167,14 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
     giveUpWaiting() {
       stalled = true;
     },
+    flush() {
+      if (closed || (queue.size === 0 && inFlight === 0))
+        return exporter.settled?.() ?? Promise.resolve();
+      return new Promise((resolve) => {
+        flushing.push(resolve);
+        waker.abort();
+      });
+    },
     async close(until) {
       if (closed) return;
       closeAt = until;
@@ -167,6 +192,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
       const lost = left + (trouble?.lost ?? 0);
       if (lost > 0) notice(`${lost} could not be delivered`);
       endOverflow();
+      for (const done of flushing.splice(0)) done();
     },
   };
 }

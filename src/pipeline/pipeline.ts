@@ -45,6 +45,8 @@ export interface Pipeline {
   start(): Promise<void>;
   /** Queues `paths` for every exporter. A promise means: wait for it before the next push; it never rejects. */
   push(paths: readonly PacketPath[]): void | Promise<void>;
+  /** Resolves when every exporter has dealt with all that was pushed: written it, or lost and counted it. */
+  flush(): Promise<void>;
   /** What was lost so far, by cause, added up over exporters: a path that two of them lost counts twice. */
   losses(): ReadonlyMap<LossCause, number>;
   /** How full the queues are, one for each exporter. */
@@ -174,6 +176,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     push(paths) {
       for (const lane of lanes) lane.offer(paths);
       return mustWait() ? waitForRoom() : undefined;
+    },
+    async flush() {
+      await Promise.all(lanes.map((lane) => lane.flush()));
     },
     losses: allLosses,
     queues: () =>

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { PacketPath } from '../../src/event/packet-path.ts';
-import { contentOf, createContentTraceIds } from '../../src/pipeline/content-trace-id.ts';
+import { contentOf } from '../../src/event/packet-content.ts';
+import { createContentTraceIds } from '../../src/pipeline/content-trace-id.ts';
 import { device, flow, sight } from '../fixtures/packet-path-parts.ts';
 import { pingPath } from '../fixtures/packet-paths.ts';
 
@@ -67,6 +68,34 @@ test('the same content with and without a MAC header, and with payload cut off w
   assert.equal(contentHex(tcp()), contentHex(tcp(), '00'.repeat(14)));
   assert.equal(contentHex(tcp()), contentHex(tcp() + payload));
   assert.equal(contentHex(udp(payload)), contentHex(udp(payload).slice(0, -20)));
+});
+
+test('the same number of bytes on every host: padding of a short frame is none, what was not captured is no content', () => {
+  const short =
+    '45000021 12340000 4011aaaa 0a070001 0a070002 9c400035 000dbbbb 68656c6c6f'.replaceAll(' ', '');
+  const of = (hex: string, len: number, networkOffset: number): string | undefined => {
+    const content = contentOf(sight(hex, { device: device(1, 'a'), len, networkOffset }));
+    return content && Buffer.from(content).toString('hex');
+  };
+  const sent = of(short, 33, 0);
+  assert.notEqual(sent, undefined);
+  assert.equal(of('00'.repeat(14) + short + '00'.repeat(13), 60, 14), sent);
+  assert.equal(of('00'.repeat(18) + short + '00'.repeat(13), 64, 18), sent);
+  // A snap length of 128, from the network header on, behind Ethernet, and behind Ethernet with two VLAN tags.
+  const long =
+    `60000000 0200 1140 ${'fd'.repeat(16)} ${'fe'.repeat(16)} 9c400035 0200bbbb ${'5a'.repeat(504)}`.replaceAll(
+      ' ',
+      '',
+    );
+  const whole = long.length / 2;
+  const [plain, tagged, twice] = [0, 14, 22].map((mac) =>
+    of(('00'.repeat(mac) + long).slice(0, 2 * 128), whole + mac, mac),
+  );
+  assert.notEqual(plain, undefined);
+  assert.equal(tagged, plain);
+  assert.equal(twice, plain);
+  // Its payload is in page fragments: the linear part ends with the headers.
+  assert.equal(of(long.slice(0, 2 * 48), whole, 0), undefined);
 });
 
 const different: Readonly<Record<string, readonly [string, string]>> = {

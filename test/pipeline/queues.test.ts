@@ -168,3 +168,64 @@ describe('back-pressure', () => {
     assert.ok(pipeline.push(somePaths(4)) instanceof Promise);
   });
 });
+
+describe('flush', () => {
+  test('is over when every exporter has dealt with all that was pushed, full batch or not', async () => {
+    const release: (() => void)[] = [];
+    const slow = createStubExporter({
+      answer: () =>
+        new Promise((resolve) =>
+          release.push(() => {
+            resolve(success);
+          }),
+        ),
+    });
+    const quick = createStubExporter();
+    const { pipeline } = await startPipeline([quick, slow], { queuePaths: 100 });
+    void pipeline.push(somePaths(6));
+    let over = false;
+    void pipeline.flush().then(() => (over = true));
+    await settle();
+    assert.deepEqual(quick.batches, [
+      [1, 2, 3, 4],
+      [5, 6],
+    ]);
+    release.shift()?.();
+    await settle();
+    assert.equal(over, false);
+    release.shift()?.();
+    await settle();
+    assert.equal(over, true);
+    assert.deepEqual(slow.batches, quick.batches);
+    await pipeline.flush();
+  });
+
+  test('waits for what an exporter has answered for but not written; a full batch is waited for again afterwards', async () => {
+    let settleAll: (() => void) | undefined;
+    const settled = new Promise<void>((resolve) => (settleAll = resolve));
+    const stub = { ...createStubExporter(), settled: () => settled };
+    const { pipeline } = await startPipeline([stub]);
+    void pipeline.push(somePaths(1));
+    let over = false;
+    void pipeline.flush().then(() => (over = true));
+    await settle();
+    assert.equal(over, false);
+    settleAll?.();
+    await settle();
+    assert.equal(over, true);
+    void pipeline.push(somePaths(1));
+    await settle();
+    assert.equal(stub.batches.length, 1);
+  });
+
+  test('ends with the run', async () => {
+    const stub = createStubExporter({ answer: () => never });
+    const { clock, pipeline } = await startPipeline([stub]);
+    void pipeline.push(somePaths(1));
+    const flushed = pipeline.flush();
+    void pipeline.shutdown(1_000, someStatistics);
+    await clock.advance(1_000);
+    await flushed;
+    assert.deepEqual(losses(pipeline), { export_failed: 1 });
+  });
+});

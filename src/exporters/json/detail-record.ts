@@ -1,6 +1,7 @@
 /** The JSON form of what was asked to be told of a call besides (docs/json.md, `detail`). */
 import type { CallDetail, MapAccess } from '../../event/call-detail.ts';
-import { flowFields, locationFields, type Fields, type Json } from './values.ts';
+import type { Fields, Json } from './text.ts';
+import { flowFields, locationFields } from './values.ts';
 
 const mapFields = (map: MapAccess | undefined): Json =>
   map === undefined

@@ -3,152 +3,127 @@
  * out, so that a column is there in every line. What may pass 2^53 is text: times since 1970 and cgroup ids in decimal,
  * addresses and registers in hex.
  */
-import type {
-  Call,
-  Life,
-  LifeEnd,
-  PacketPath,
-  PacketSight,
-  PathLoss,
-} from '../../event/packet-path.ts';
+import type { Life, LifeEnd, PacketPath, PacketSight, PathLoss } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
+import { callText } from './call-record.ts';
 import {
-  changeFields,
-  conntrackFields,
-  crossingFields,
-  outcomeFields,
-  socketFields,
-  waitFields,
+  changeText,
+  conntrackText,
+  crossingText,
+  outcomeText,
+  socketText,
+  waitText,
 } from './story-records.ts';
-import { detailFields } from './detail-record.ts';
-import {
-  deviceFields,
-  flowFields,
-  hex,
-  locationFields,
-  taskFields,
-  type Fields,
-  type Json,
-} from './values.ts';
+import { hex, list, name, nameOrNull, numberOrNull, quoted, textOf, type Fields } from './text.ts';
+import { deviceText, flowText, locationText } from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
 
+let second = -1n;
+let secondText = '';
+
 /** `2026-08-21T22:13:20.123456789Z`. */
 export function isoTime(epochNs: bigint): string {
-  const seconds = new Date(Number(epochNs / 1_000_000n)).toISOString().slice(0, 19);
-  return `${seconds}.${(epochNs % 1_000_000_000n).toString().padStart(9, '0')}Z`;
+  const at = epochNs / 1_000_000_000n;
+  if (at !== second) {
+    second = at;
+    secondText = new Date(Number(at) * 1_000).toISOString().slice(0, 19);
+  }
+  return `${secondText}.${Number(epochNs - at * 1_000_000_000n)
+    .toString()
+    .padStart(9, '0')}Z`;
 }
 
-const callFields = (call: Call): Fields => ({
-  func: call.func,
-  module: call.module ?? null,
-  kind: call.kind,
-  seq: call.seq,
-  offset_ns: call.offsetNs,
-  duration_ns: call.durationNs ?? null,
-  timing: call.timing,
-  depth: call.depth,
-  parent: call.parent === undefined ? null : { life: call.parent.life, call: call.parent.call },
-  cpu: call.cpu,
-  task: taskFields(call.task),
-  device: deviceFields(call.device),
-  len: call.len,
-  mark: call.mark,
-  protocol: call.protocol,
-  return_value: call.returnValue === undefined ? null : hex(call.returnValue),
-  packet: call.packet,
-  verdict: call.verdict ?? null,
-  detail: call.detail === undefined ? null : detailFields(call.detail),
-});
+const sightText = (sight: PacketSight): string =>
+  `{"offset_ns":${sight.offsetNs}` +
+  `,"seq":${sight.seq}` +
+  `,"flow":${flowText(sight.flow)}` +
+  `,"len":${sight.len}` +
+  `,"bytes":"${base64(sight.bytes)}"` +
+  `,"mac_offset":${numberOrNull(sight.macOffset)}` +
+  `,"network_offset":${numberOrNull(sight.networkOffset)}` +
+  `,"transport_offset":${numberOrNull(sight.transportOffset)}` +
+  `,"protocol":${sight.protocol}` +
+  `,"vlan":${sight.vlan === undefined ? 'null' : `{"tci":${sight.vlan.tci},"protocol":${sight.vlan.protocol}}`}` +
+  `,"queue":${sight.queue}` +
+  `,"gso":${sight.gso === undefined ? 'null' : `{"size":${sight.gso.size},"segments":${sight.gso.segments}}`}` +
+  `,"hash":${sight.hash}` +
+  `,"mark":${sight.mark}` +
+  `,"device":${deviceText(sight.device)}` +
+  `,"packet_type":${sight.packetType}` +
+  `,"socket":"${hex(sight.socket)}"}`;
 
-const sightFields = (sight: PacketSight): Fields => ({
-  offset_ns: sight.offsetNs,
-  seq: sight.seq,
-  flow: flowFields(sight.flow),
-  len: sight.len,
-  bytes: Buffer.from(sight.bytes.buffer, sight.bytes.byteOffset, sight.bytes.byteLength).toString(
-    'base64',
-  ),
-  mac_offset: sight.macOffset ?? null,
-  network_offset: sight.networkOffset ?? null,
-  transport_offset: sight.transportOffset ?? null,
-  protocol: sight.protocol,
-  vlan: sight.vlan === undefined ? null : { tci: sight.vlan.tci, protocol: sight.vlan.protocol },
-  queue: sight.queue,
-  gso: sight.gso === undefined ? null : { size: sight.gso.size, segments: sight.gso.segments },
-  hash: sight.hash,
-  mark: sight.mark,
-  device: deviceFields(sight.device),
-  packet_type: sight.packetType,
-  socket: hex(sight.socket),
-});
+const base64 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 
-const endFields = (end: LifeEnd | undefined): Json =>
+const endText = (end: LifeEnd | undefined): string =>
   end === undefined
-    ? null
-    : {
-        offset_ns: end.offsetNs,
-        how: end.how,
-        reason: end.reason ?? null,
-        reason_code: end.reasonCode ?? null,
-        location: locationFields(end.location),
-        program: end.program ?? null,
-        rule: end.rule === undefined ? null : { ...end.rule },
-      };
+    ? 'null'
+    : `{"offset_ns":${end.offsetNs}` +
+      `,"how":${name(end.how)}` +
+      `,"reason":${nameOrNull(end.reason)}` +
+      `,"reason_code":${numberOrNull(end.reasonCode)}` +
+      `,"location":${locationText(end.location)}` +
+      `,"program":${nameOrNull(end.program)}` +
+      `,"rule":${end.rule === undefined ? 'null' : textOf({ ...end.rule })}}`;
 
-const linkFields = (link: Life['parent']): Json =>
-  link === undefined ? null : { life: link.life, call: link.call, operation: link.operation };
+const linkText = (link: Life['parent']): string =>
+  link === undefined
+    ? 'null'
+    : `{"life":${link.life},"call":${link.call},"operation":${name(link.operation)}}`;
 
-const lifeFields = (life: Life): Fields => ({
-  id: life.id,
-  skb: hex(life.skb),
-  parent: linkFields(life.parent),
-  merged_into: linkFields(life.mergedInto),
-  offset_ns: life.offsetNs,
-  end: endFields(life.end),
-  calls: life.calls.map(callFields),
-  packets: life.packets.map(sightFields),
-  sockets: life.sockets.map(socketFields),
-  conntracks: life.conntracks.map(conntrackFields),
-  waits: life.waits.map(waitFields),
-  crossings: life.crossings.map(crossingFields),
-  changes: life.changes.map(changeFields),
-});
+const lifeText = (life: Life): string =>
+  `{"id":${life.id}` +
+  `,"skb":"${hex(life.skb)}"` +
+  `,"parent":${linkText(life.parent)}` +
+  `,"merged_into":${linkText(life.mergedInto)}` +
+  `,"offset_ns":${life.offsetNs}` +
+  `,"end":${endText(life.end)}` +
+  `,"calls":${list(life.calls, callText)}` +
+  `,"packets":${list(life.packets, sightText)}` +
+  `,"sockets":${list(life.sockets, socketText)}` +
+  `,"conntracks":${list(life.conntracks, conntrackText)}` +
+  `,"waits":${list(life.waits, waitText)}` +
+  `,"crossings":${list(life.crossings, crossingText)}` +
+  `,"changes":${list(life.changes, changeText)}}`;
 
-const lossFields = (loss: PathLoss): Fields => ({
-  cause: loss.cause,
-  life: 'life' in loss ? loss.life : null,
-  after_seq: 'afterSeq' in loss ? loss.afterSeq : null,
-  count: 'count' in loss ? loss.count : null,
-  before: 'before' in loss ? loss.before : null,
-  after: 'after' in loss ? loss.after : null,
-});
+const lossText = (loss: PathLoss): string =>
+  textOf({
+    cause: loss.cause,
+    life: 'life' in loss ? loss.life : null,
+    after_seq: 'afterSeq' in loss ? loss.afterSeq : null,
+    count: 'count' in loss ? loss.count : null,
+    before: 'before' in loss ? loss.before : null,
+    after: 'after' in loss ? loss.after : null,
+  });
 
-/** One packet path as a plain object for JSON. */
-export const pathRecord = (path: PacketPath): Fields => ({
-  schema: pathSchema,
-  id: path.id,
-  trace_id: path.traceId,
-  time: isoTime(path.startTimeNs),
-  start_time_ns: path.startTimeNs.toString(),
-  duration_ns: path.durationNs,
-  direction: path.direction,
-  ending: path.ending,
-  losses: path.losses.map(lossFields),
-  flow: flowFields(path.flow),
-  lives: path.lives.map(lifeFields),
-  outcome: outcomeFields(path.outcome),
-});
+/** One packet path as a JSON object, and `more` members at its end (`,"name":value`). */
+export const pathText = (path: PacketPath, more = ''): string =>
+  `{"schema":"${pathSchema}"` +
+  `,"id":${path.id}` +
+  `,"trace_id":${quoted(path.traceId)}` +
+  `,"time":"${isoTime(path.startTimeNs)}"` +
+  `,"start_time_ns":"${path.startTimeNs}"` +
+  `,"duration_ns":${path.durationNs}` +
+  `,"direction":${name(path.direction)}` +
+  `,"ending":${name(path.ending)}` +
+  `,"losses":${list(path.losses, lossText)}` +
+  `,"flow":${flowText(path.flow)}` +
+  `,"lives":${list(path.lives, lifeText)}` +
+  `,"outcome":${outcomeText(path.outcome)}${more}}`;
 
-/** Of a path that was read from records of several hosts: whose it is. */
-const originFields = ({ origin }: PacketPath): Fields =>
-  origin === undefined ? {} : { host: origin.host, boot_id: origin.bootId };
+/** The same as an object. */
+export const pathRecord = (path: PacketPath): Fields => JSON.parse(pathText(path)) as Fields;
 
-/** The record as the JSON output has it. */
-export const pathLine = (path: PacketPath): string =>
-  jsonLine({ ...pathRecord(path), ...originFields(path) });
+/** The record as the JSON output has it: of a path that was read from records of several hosts it says whose it is. */
+export const pathLine = (path: PacketPath): string => {
+  const { origin } = path;
+  const more =
+    origin === undefined ? '' : `,"host":${quoted(origin.host)},"boot_id":${quoted(origin.bootId)}`;
+  return `${pathText(path, more)}\n`;
+};
 
 /** What the run counted: the last line. */
 export const summaryRecord = (statistics: Statistics): Fields => ({
@@ -161,9 +136,5 @@ export const summaryRecord = (statistics: Statistics): Fields => ({
   ...(statistics.leftOut === undefined ? {} : { left_out: statistics.leftOut }),
 });
 
-/**
- * A record as one line. JSON.stringify escapes C0 controls only; DEL and C1 are escaped too, since a terminal that shows
- * the line would obey them.
- */
-export const jsonLine = (record: Fields): string =>
-  `${JSON.stringify(record).replace(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)}\n`;
+/** A record as one line. */
+export const jsonLine = (record: Fields): string => `${textOf(record)}\n`;

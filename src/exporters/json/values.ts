@@ -1,50 +1,59 @@
 /** What several of the JSON records have in common (records.ts). */
 import type { CodeLocation, Device, Flow, Task } from '../../event/packet-path.ts';
+import {
+  hex,
+  name,
+  nameOrNull,
+  numberOrNull,
+  quoted,
+  quotedOrNull,
+  remembered,
+  type Json,
+} from './text.ts';
 
-export type Json =
-  string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-export type Fields = Readonly<Record<string, Json>>;
-
-export const hex = (value: bigint): string => `0x${value.toString(16)}`;
-
-export const flowFields = (flow: Flow | undefined): Json =>
+export const flowText = (flow: Flow | undefined): string =>
   flow === undefined
-    ? null
-    : {
-        network: flow.network,
-        transport: flow.transport,
-        source_address: flow.sourceAddress,
-        source_port: flow.sourcePort ?? null,
-        destination_address: flow.destinationAddress,
-        destination_port: flow.destinationPort ?? null,
-        tcp_flags: flow.tcpFlags ?? null,
-        detail: flow.detail,
-      };
+    ? 'null'
+    : `{"network":${name(flow.network)}` +
+      `,"transport":${name(flow.transport)}` +
+      `,"source_address":${quoted(flow.sourceAddress)}` +
+      `,"source_port":${numberOrNull(flow.sourcePort)}` +
+      `,"destination_address":${quoted(flow.destinationAddress)}` +
+      `,"destination_port":${numberOrNull(flow.destinationPort)}` +
+      `,"tcp_flags":${quotedOrNull(flow.tcpFlags)}` +
+      `,"detail":${quoted(flow.detail)}}`;
 
-export const deviceFields = (device: Device): Fields => ({
-  netns: device.netns,
-  netns_name: device.netnsName,
-  ifindex: device.ifindex,
-  name: device.name,
-  mtu: device.mtu,
-  kind: device.kind,
-});
+/** As an object, where few are needed. */
+export const flowFields = (flow: Flow | undefined): Json => JSON.parse(flowText(flow)) as Json;
 
-export const taskFields = (task: Task): Fields => ({
-  tid: task.tid,
-  tgid: task.tgid,
-  comm: task.comm,
-  cgroup: task.cgroup.toString(),
-  container_id: task.containerId,
-  pod_uid: task.podUid,
-});
+/** The path builder makes one object for each device and task, which never changes. */
+export const deviceText = remembered(
+  (device: Device): string =>
+    `{"netns":${device.netns}` +
+    `,"netns_name":${quoted(device.netnsName)}` +
+    `,"ifindex":${device.ifindex}` +
+    `,"name":${quoted(device.name)}` +
+    `,"mtu":${device.mtu}` +
+    `,"kind":${quoted(device.kind)}}`,
+);
+
+export const taskText = remembered(
+  (task: Task): string =>
+    `{"tid":${task.tid}` +
+    `,"tgid":${task.tgid}` +
+    `,"comm":${quoted(task.comm)}` +
+    `,"cgroup":"${task.cgroup}"` +
+    `,"container_id":${quoted(task.containerId)}` +
+    `,"pod_uid":${quoted(task.podUid)}}`,
+);
+
+export const locationText = (location: CodeLocation | undefined): string =>
+  location === undefined
+    ? 'null'
+    : `{"address":"${hex(location.address)}"` +
+      `,"func":${name(location.func)}` +
+      `,"offset":${location.offset}` +
+      `,"module":${nameOrNull(location.module)}}`;
 
 export const locationFields = (location: CodeLocation | undefined): Json =>
-  location === undefined
-    ? null
-    : {
-        address: hex(location.address),
-        func: location.func,
-        offset: location.offset,
-        module: location.module ?? null,
-      };
+  JSON.parse(locationText(location)) as Json;

@@ -27,6 +27,8 @@ import type { Spill } from './spill.ts';
 export interface Delivery {
   /** Never rejects. */
   deliver(paths: readonly PacketPath[]): Promise<ExportResult>;
+  /** Resolves when nothing is under way; what became of it is in the next result, or in `losses` at the end. */
+  settled(): Promise<void>;
   /** Whatever is under way then is given up after `ms`; nothing new is sent from then on. */
   closeWithin(ms: number): void;
   /** Gives up after `ms` what is still under way, and ends the connections. */
@@ -181,6 +183,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   lane?.recover();
   return {
     deliver,
+    async settled() {
+      await Promise.all(under);
+    },
     losses: () => losses,
     closeWithin(ms) {
       closeTimer ??= setTimeout(giveUp, ms);

@@ -110,6 +110,7 @@ export function createKafkaExporter(
       }
       return delivery.deliver(paths);
     },
+    settled: async () => delivery?.settled(),
     closing(ms) {
       delivery?.closeWithin(Math.max(0, ms - MARGIN_MS));
     },

@@ -54,9 +54,10 @@ export function createKafkaSource({
 
   return {
     name: `kafka://${address.brokers.join(',')}/${address.topic}`,
+    commits: address.group !== undefined,
     async open() {
       const { createTopicReader } = await import('./topic-reader.ts');
-      reader = createTopicReader(address, { ...connection, brokers: address.brokers });
+      reader = createTopicReader(address, { ...connection, brokers: address.brokers }, onNotice);
       await reader.open();
     },
     async *paths() {

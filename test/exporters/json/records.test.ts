@@ -6,11 +6,12 @@ import type { PacketPath } from '../../../src/event/packet-path.ts';
 import {
   isoTime,
   jsonLine,
+  pathLine,
   pathRecord,
   summaryRecord,
 } from '../../../src/exporters/json/records.ts';
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
-import { allPaths, packetPaths, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
+import { allPaths, packetPaths, pingPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { someStatistics } from '../../pipeline/stub-exporter.ts';
 import { collect } from '../text/collect.ts';
 import { revivePath } from './revive.ts';
@@ -47,10 +48,45 @@ describe('path records', () => {
   test('one line each, whatever the names hold', () => {
     const path = tcpSegmentPath();
     const evil = 'a\n\u001b[31m\u007f\u009b\u2028\ud800"\\';
-    const line = jsonLine(pathRecord({ ...path, traceId: evil }));
-    assert.equal(line.indexOf('\n'), line.length - 1);
-    assert.doesNotMatch(line.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\ud800]/);
-    assert.equal((JSON.parse(line) as { trace_id: string }).trace_id, evil);
+    const record = { ...path, traceId: evil };
+    for (const line of [jsonLine(pathRecord(record)), pathLine(record)]) {
+      assert.equal(line.indexOf('\n'), line.length - 1);
+      assert.doesNotMatch(line.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\ud800]/);
+      assert.equal((JSON.parse(line) as { trace_id: string }).trace_id, evil);
+    }
+  });
+
+  test('what many calls share is told as it is at each of them', () => {
+    const path = pingPath();
+    const [life] = path.lives;
+    const [call] = life?.calls ?? [];
+    assert.ok(life !== undefined && call !== undefined);
+    const other = { ...call.device, name: 'other0' };
+    const calls: (typeof call)[] = [
+      call,
+      { ...call, cpu: 7 },
+      { ...call, cpu: 7, len: 1 },
+      { ...call, mark: 5 },
+      { ...call, protocol: 6 },
+      { ...call, device: other },
+      { ...call, device: other, task: { ...call.task, comm: 'x"\u0085é' } },
+      call,
+    ];
+    const { lives } = pathRecord({ ...path, lives: [{ ...life, calls }] }) as unknown as {
+      readonly lives: readonly { readonly calls: readonly Record<string, unknown>[] }[];
+    };
+    const told = lives[0]?.calls ?? [];
+    assert.deepEqual(
+      told.map(({ cpu, len, mark, protocol }) => ({ cpu, len, mark, protocol })),
+      calls.map(({ cpu, len, mark, protocol }) => ({ cpu, len, mark, protocol })),
+    );
+    assert.deepEqual(
+      told.map(({ device, task }) => [
+        (device as { name: string }).name,
+        (task as { comm: string }).comm,
+      ]),
+      calls.map(({ device, task }) => [device.name, task.comm]),
+    );
   });
 
   test('every path has the same fields: unknown is null, not left out', () => {

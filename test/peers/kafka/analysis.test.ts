@@ -14,6 +14,7 @@ import { defaultTopics } from '../../../src/exporters/kafka/options.ts';
 import { manyPaths, take } from '../../fixtures/many-paths.ts';
 import { kafkaMissing, startKafka, type Cluster } from './cluster.ts';
 import { noStatistics } from './delivery-run.ts';
+import { runWithProgress } from './with-progress.ts';
 
 const spark = fileURLToPath(new URL('../../../.cache/spark-4.0.0', import.meta.url));
 const sparkMissing = existsSync(join(spark, 'complete'))
@@ -27,6 +28,8 @@ const CHUNK = 2_000;
 /** Of all hosts together; a million takes some minutes and 10 GB of disk. */
 const total = Number(process.env['SKBSPAN_ANALYSIS_PATHS'] ?? 3_000);
 const isLarge = total > 100_000;
+/** It tells of every task that ends; one reads 333,000 rows of the large topic in a minute and a half. */
+const SPARK_IDLE_MS = isLarge ? 600_000 : 90_000;
 /** Of a life: enough for every question, and a third of the rows. */
 const CALLS = 3;
 
@@ -172,12 +175,14 @@ test(
         '--conf',
         'spark.ui.enabled=false',
         '--conf',
+        'spark.ui.showConsoleProgress=true',
+        '--conf',
         'spark.sql.session.timeZone=UTC',
         '--jars',
         jars,
       ];
       const run = async (...words: string[]): Promise<string[]> => {
-        const { stdout } = await promisify(execFile)(
+        const stdout = await runWithProgress(
           join(spark, 'venv/bin/spark-submit'),
           [...submit, job, '--brokers', kafka.addresses.join(','), ...words],
           {
@@ -188,7 +193,7 @@ test(
               SPARK_LOCAL_IP: '127.0.0.1',
               SPARK_LOCAL_HOSTNAME: 'localhost',
             },
-            maxBuffer: 1e9,
+            idleMs: SPARK_IDLE_MS,
           },
         );
         return stdout.split('\n').filter((line) => line.startsWith('{'));

@@ -34,11 +34,11 @@ async function withBoth(
 }
 
 /** All that was sent has arrived, once, and nothing is said to be lost. */
-function assertWhole(
+async function assertWhole(
   t: TestContext,
   kafka: Cluster,
   runs: Map<KafkaClientName, { readonly run: Run; readonly topic: string }>,
-): void {
+): Promise<void> {
   const failures: string[] = [];
   for (const [client, { run: each, topic }] of runs) {
     const { twice, missing } = await audit(each, kafka, topic);
@@ -66,7 +66,7 @@ describe('three brokers', { skip, timeout: 280_000 }, () => {
       await sleep(6_000);
       await kafka.brokers[0]?.start();
     });
-    assertWhole(t, kafka, runs);
+    await assertWhole(t, kafka, runs);
   });
 
   test('a leader is frozen for a while: all arrives, once', async (t) => {
@@ -76,7 +76,7 @@ describe('three brokers', { skip, timeout: 280_000 }, () => {
       await sleep(5_000);
       kafka.brokers[1]?.thaw();
     });
-    assertWhole(t, kafka, runs);
+    await assertWhole(t, kafka, runs);
   });
 
   test('all brokers are down for 30 s: what waits arrives, once', async (t) => {
@@ -86,6 +86,6 @@ describe('three brokers', { skip, timeout: 280_000 }, () => {
       await sleep(30_000);
       await Promise.all(kafka.brokers.map((broker) => broker.start()));
     });
-    assertWhole(t, kafka, runs);
+    await assertWhole(t, kafka, runs);
   });
 });
