@@ -94,7 +94,7 @@ export interface InterfaceDescription {
   readonly hardware?: string;
 }
 
-export interface EnhancedPacket {
+export interface PacketHead {
   /** Nanoseconds since the Unix epoch in halves. */
   readonly timeHigh: number;
   readonly timeLow: number;
@@ -102,7 +102,6 @@ export interface EnhancedPacket {
   readonly data: readonly Uint8Array[];
   /** Bytes of the whole packet, at least those of `data`. */
   readonly originalLength: number;
-  readonly comments: readonly string[];
   /** epb_flags; 0: nothing known. */
   readonly flags: number;
   /** A number up to 2^53 is as good, and quicker. */
@@ -111,9 +110,19 @@ export interface EnhancedPacket {
   /** Packets lost between this and the one before it on its interface. */
   readonly dropCount?: bigint;
   /** An action as a number, or, of type `hardware`, bytes. */
-  readonly verdicts?: readonly { readonly type: number; readonly value: bigint | Uint8Array }[];
+  readonly verdicts?:
+    readonly { readonly type: number; readonly value: bigint | Uint8Array }[] | undefined;
   /** Of the task that made the packet. */
   readonly process?: { readonly tgid: number; readonly tid: number } | undefined;
+}
+
+export interface EnhancedPacket extends PacketHead {
+  readonly comments: readonly string[];
+}
+
+/** A packet that writes its comments itself, each between `openComment` and `closeComment`. */
+export interface SelfWrittenPacket extends PacketHead {
+  putComments(out: BlockBuffer): void;
 }
 
 export interface InterfaceStatistics {
@@ -247,13 +256,9 @@ export function appendInterface(out: BlockBuffer, description: InterfaceDescript
 }
 
 /** Throws RangeError if appendPacket would: for whoever writes all of several packets or none. */
-export function checkPacket({ data, originalLength, comments: texts }: EnhancedPacket): void {
-  let captured = 0;
-  for (const part of data) captured += part.length;
-  refuse(captured > capturedBytesMax, `a packet of ${captured} bytes`);
-  refuse(originalLength < captured, `${captured} bytes of a packet of ${originalLength}`);
-  refuse(originalLength > 0xffffffff, `a packet of ${originalLength} bytes`);
-  for (const text of texts) {
+export function checkPacket(packet: EnhancedPacket): void {
+  checkLengths(packet);
+  for (const text of packet.comments) {
     // A character of UTF-16 becomes three bytes of UTF-8 at most.
     if (text.length * 3 <= optionBytesMax) continue;
     const bytes = Buffer.byteLength(text);
@@ -261,14 +266,46 @@ export function checkPacket({ data, originalLength, comments: texts }: EnhancedP
   }
 }
 
+function checkLengths({ data, originalLength }: PacketHead): void {
+  let captured = 0;
+  for (const part of data) captured += part.length;
+  if (captured <= capturedBytesMax && originalLength >= captured && originalLength <= U32_MAX) {
+    return;
+  }
+  refuse(captured > capturedBytesMax, `a packet of ${captured} bytes`);
+  refuse(originalLength < captured, `${captured} bytes of a packet of ${originalLength}`);
+  refuse(true, `a packet of ${originalLength} bytes`);
+}
+
+const U32_MAX = 0xffff_ffff;
+
 /**
  * EPB: interface u32, time high u32, time low u32, captured u32, original u32, data, 0..3 zeros, options. `at` is the number
  * of an interface of the same section.
  */
 export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacket): void {
-  // Straight on, without `block`: there is one of these per call of a kernel function.
   checkPacket(packet);
-  const { data, comments: texts, packetId, verdicts, process } = packet;
+  const start = openPacket(out, at, packet);
+  for (const text of packet.comments) {
+    if (text === '') continue;
+    const from = openComment(out);
+    out.text(text);
+    closeComment(out, from);
+  }
+  closePacket(out, start, packet);
+}
+
+/** The same. RangeError: the packet may be there in part; the caller truncates. */
+export function appendSelfWritten(out: BlockBuffer, at: number, packet: SelfWrittenPacket): void {
+  checkLengths(packet);
+  const start = openPacket(out, at, packet);
+  packet.putComments(out);
+  closePacket(out, start, packet);
+}
+
+// Straight on, without `block`: there is one of these per call of a kernel function.
+
+function openPacket(out: BlockBuffer, at: number, packet: PacketHead): number {
   const start = out.length;
   out.u32(blockType.packet);
   out.u32(0);
@@ -277,10 +314,14 @@ export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacke
   out.u32(packet.timeLow);
   out.u32(0);
   out.u32(packet.originalLength);
-  for (const part of data) out.bytes(part);
+  for (const part of packet.data) out.bytes(part);
   out.setU32(start + 20, out.length - start - PACKET_HEAD_BYTES);
   out.pad();
-  for (const text of texts) comment(out, text);
+  return start;
+}
+
+function closePacket(out: BlockBuffer, start: number, packet: PacketHead): void {
+  const { packetId, verdicts, process } = packet;
   if (packet.flags !== 0) optionU32(out, optionCode.packetFlags, packet.flags);
   optionU64(out, optionCode.packetDropCount, packet.dropCount);
   if (typeof packetId === 'number') {
@@ -308,12 +349,17 @@ export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacke
   out.u32(total);
 }
 
-/** Its length has been checked. */
-function comment(out: BlockBuffer, text: string): void {
-  if (text === '') return;
-  const at = out.length;
-  out.u32(0);
-  out.setU32(at, optionCode.comment | (out.text(text) << 16));
+/** What is appended from here to `closeComment`, which wants what this returns, is a comment. */
+export function openComment(out: BlockBuffer): number {
+  out.u32(optionCode.comment);
+  return out.length;
+}
+
+/** RangeError: it is too long for an option. */
+export function closeComment(out: BlockBuffer, from: number): void {
+  const bytes = out.length - from;
+  if (bytes > optionBytesMax) refuse(true, `a comment of ${bytes} bytes, ${optionBytesMax} fit`);
+  out.setU16(from - 2, bytes);
   out.pad();
 }
 

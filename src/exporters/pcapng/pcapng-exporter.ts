@@ -7,7 +7,6 @@ import { outputError } from '../text/line-output.ts';
 import type { Rotation } from './file-output.ts';
 import type { AddressName, FilePacket, RunNotes } from './file-section.ts';
 import { runComment } from './hop-comments.ts';
-import { hopRecords } from './hop-records.ts';
 import { nameOfSender, pathFrames } from './path-frames.ts';
 import { createTimeOrder } from './time-order.ts';
 import type { PcapngMode } from './words.ts';
@@ -66,11 +65,14 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
 
   /** All or nothing of a path. */
   async function record(path: PacketPath): Promise<number> {
-    const records = hopRecords(path);
-    if (!records.every(isWritable)) return 1;
     await writer.settle();
-    for (const packet of records) writer.packet(packet);
-    return 0;
+    try {
+      writer.hops(path);
+      return 0;
+    } catch (error) {
+      if (error instanceof RangeError) return 1;
+      throw error;
+    }
   }
 
   async function putAll(frames: readonly HeldFrame[]): Promise<number> {
