@@ -8,6 +8,17 @@
  * that the buffer holds whole blocks at any moment.
  */
 import type { BlockBuffer } from './block-buffer.ts';
+import {
+  block,
+  endOptions,
+  option,
+  optionBytesMax,
+  optionTime,
+  optionU32,
+  optionU64,
+  refuse,
+  time,
+} from './options.ts';
 
 export const blockType = {
   sectionHeader: 0x0a0d0d0a,
@@ -66,8 +77,6 @@ export const verdictType = { hardware: 0, tc: 1, xdp: 2 } as const;
 export const capturedBytesMax = 262_144;
 /** Type, length, interface, time, captured and original length. */
 const PACKET_HEAD_BYTES = 28;
-/** An option's length is a u16. */
-export const optionBytesMax = 0xffff;
 
 export interface SectionHeader {
   readonly hardware?: string;
@@ -138,74 +147,9 @@ export interface InterfaceStatistics {
   readonly delivered?: bigint;
 }
 
-function refuse(isWrong: boolean, what: string): void {
-  if (isWrong) throw new RangeError(`pcapng: ${what}`);
-}
-
-/** Writes what `body` appends as one block; if that throws, nothing. */
-function block(out: BlockBuffer, type: number, body: () => void): void {
-  const start = out.length;
-  try {
-    out.u32(type);
-    out.u32(0);
-    body();
-    const total = out.length - start + 4;
-    out.setU32(start + 4, total);
-    out.u32(total);
-  } catch (error) {
-    out.truncate(start);
-    throw error;
-  }
-}
-
-function option(out: BlockBuffer, code: number, value: Uint8Array | string | undefined): void {
-  if (value === undefined || value.length === 0) return;
-  out.u16(code);
-  const lengthAt = out.length;
-  out.u16(0);
-  let length: number;
-  if (typeof value === 'string') length = out.text(value);
-  else {
-    out.bytes(value);
-    length = value.length;
-  }
-  refuse(length > optionBytesMax, `option ${code} has ${length} bytes, ${optionBytesMax} fit`);
-  out.setU16(lengthAt, length);
-  out.pad();
-}
-
 function comments(out: BlockBuffer, texts: readonly string[] | undefined): void {
   if (texts !== undefined) for (const text of texts) option(out, optionCode.comment, text);
 }
-
-function optionU32(out: BlockBuffer, code: number, value: number): void {
-  out.u32(code | (4 << 16));
-  out.u32(value);
-}
-
-function optionU64(out: BlockBuffer, code: number, value: bigint | undefined): void {
-  if (value === undefined) return;
-  out.u16(code);
-  out.u16(8);
-  out.u64(value);
-}
-
-/** High half first, in a little-endian file too. */
-function optionTime(out: BlockBuffer, code: number, value: bigint | undefined): void {
-  if (value === undefined) return;
-  out.u16(code);
-  out.u16(8);
-  time(out, value);
-}
-
-function time(out: BlockBuffer, value: bigint): void {
-  out.u32(Number((value >> 32n) & 0xffffffffn));
-  out.u32(Number(value & 0xffffffffn));
-}
-
-const endOptions = (out: BlockBuffer): void => {
-  out.u32(0);
-};
 
 /** SHB: magic u32, version 1.0, section bytes i64 (-1: not known), options. */
 export function appendSectionHeader(out: BlockBuffer, header: SectionHeader): void {
