@@ -19,10 +19,28 @@ export function putHex(out: BlockBuffer, key: WordKey, value: number | bigint): 
   out.hex(value);
 }
 
+/** Names come again and again; beyond this many different ones the memory begins anew. */
+const KNOWN_MAX = 16_384;
+/** Longer ones hardly come again. */
+const KNOWN_LENGTH_MAX = 64;
+const known = new Map<string, Uint8Array>();
+
 /** Any text; it is escaped. */
 export function putText(out: BlockBuffer, key: WordKey, value: string): void {
   out.key(key);
-  out.text(encodeWord(value));
+  const { length } = value;
+  if (length === 0) return;
+  if (length > KNOWN_LENGTH_MAX) {
+    out.text(encodeWord(value));
+    return;
+  }
+  let bytes = known.get(value);
+  if (bytes === undefined) {
+    bytes = Uint8Array.from(Buffer.from(encodeWord(value)));
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(value, bytes);
+  }
+  out.bytes(bytes);
 }
 
 /** A big number, which is rare. */

@@ -112,9 +112,9 @@ export function unframe(
   hasTag: boolean,
 ): Uint8Array<ArrayBuffer> | undefined {
   if (type === linkType.cooked) {
-    return data.length < COOKED_BYTES ? undefined : Uint8Array.from(data.subarray(COOKED_BYTES));
+    return data.length < COOKED_BYTES ? undefined : new Uint8Array(data.subarray(COOKED_BYTES));
   }
-  if (type !== linkType.ethernet || !hasTag) return Uint8Array.from(data);
+  if (type !== linkType.ethernet || !hasTag) return new Uint8Array(data);
   if (data.length < ETHERNET_BYTES + TAG_BYTES) return undefined;
   const bytes = new Uint8Array(data.length - TAG_BYTES);
   bytes.set(data.subarray(0, ADDRESSES_BYTES));
