@@ -20,9 +20,13 @@ function column(rows: readonly (readonly [count: number, words: string])[]): str
  */
 export function formatSummary(statistics: Statistics, elapsedMs: number): string {
   const rate = elapsedMs > 0 ? Math.round(statistics.events / (elapsedMs / 1000)) : 0;
+  const packets = counted(statistics.paths, 'packet');
+  // Packets without events: a recording that was cut off, or left early, does not say how many there were.
   const lines = [
-    `${counted(statistics.paths, 'packet')}, ${counted(statistics.events, 'event')} ` +
-      `in ${formatDuration(elapsedMs)} (${grouped(rate)} events/s)`,
+    statistics.events === 0 && statistics.paths > 0
+      ? `${packets} in ${formatDuration(elapsedMs)}`
+      : `${packets}, ${counted(statistics.events, 'event')} ` +
+        `in ${formatDuration(elapsedMs)} (${grouped(rate)} events/s)`,
   ];
 
   const drops = [...statistics.drops]

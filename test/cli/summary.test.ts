@@ -18,9 +18,13 @@ test('a run without losses says so', () => {
 
 test('what --keep left out is no loss', () => {
   assert.equal(
-    formatSummary(statistics({ paths: 9, leftOut: 8 }), 1000),
-    '9 packets, 0 events in 1.0 s (0 events/s)\nleft out by --keep: 8 packets\nnothing lost\n',
+    formatSummary(statistics({ paths: 9, events: 20, leftOut: 8 }), 1000),
+    '9 packets, 20 events in 1.0 s (20 events/s)\nleft out by --keep: 8 packets\nnothing lost\n',
   );
+});
+
+test('a recording that was cut off does not say how many events there were', () => {
+  assert.equal(formatSummary(statistics({ paths: 9 }), 1000), '9 packets in 1.0 s\nnothing lost\n');
 });
 
 test('drops come by reason, most first, and losses by cause in words', () => {

@@ -8,6 +8,17 @@
  * that the buffer holds whole blocks at any moment.
  */
 import type { BlockBuffer } from './block-buffer.ts';
+import {
+  block,
+  endOptions,
+  option,
+  optionBytesMax,
+  optionTime,
+  optionU32,
+  optionU64,
+  refuse,
+  time,
+} from './options.ts';
 
 export const blockType = {
   sectionHeader: 0x0a0d0d0a,
@@ -66,8 +77,6 @@ export const verdictType = { hardware: 0, tc: 1, xdp: 2 } as const;
 export const capturedBytesMax = 262_144;
 /** Type, length, interface, time, captured and original length. */
 const PACKET_HEAD_BYTES = 28;
-/** An option's length is a u16. */
-export const optionBytesMax = 0xffff;
 
 export interface SectionHeader {
   readonly hardware?: string;
@@ -94,7 +103,7 @@ export interface InterfaceDescription {
   readonly hardware?: string;
 }
 
-export interface EnhancedPacket {
+export interface PacketHead {
   /** Nanoseconds since the Unix epoch in halves. */
   readonly timeHigh: number;
   readonly timeLow: number;
@@ -102,7 +111,6 @@ export interface EnhancedPacket {
   readonly data: readonly Uint8Array[];
   /** Bytes of the whole packet, at least those of `data`. */
   readonly originalLength: number;
-  readonly comments: readonly string[];
   /** epb_flags; 0: nothing known. */
   readonly flags: number;
   /** A number up to 2^53 is as good, and quicker. */
@@ -111,9 +119,19 @@ export interface EnhancedPacket {
   /** Packets lost between this and the one before it on its interface. */
   readonly dropCount?: bigint;
   /** An action as a number, or, of type `hardware`, bytes. */
-  readonly verdicts?: readonly { readonly type: number; readonly value: bigint | Uint8Array }[];
+  readonly verdicts?:
+    readonly { readonly type: number; readonly value: bigint | Uint8Array }[] | undefined;
   /** Of the task that made the packet. */
   readonly process?: { readonly tgid: number; readonly tid: number } | undefined;
+}
+
+export interface EnhancedPacket extends PacketHead {
+  readonly comments: readonly string[];
+}
+
+/** A packet that writes its comments itself, each between `openComment` and `closeComment`. */
+export interface SelfWrittenPacket extends PacketHead {
+  putComments(out: BlockBuffer): void;
 }
 
 export interface InterfaceStatistics {
@@ -129,74 +147,9 @@ export interface InterfaceStatistics {
   readonly delivered?: bigint;
 }
 
-function refuse(isWrong: boolean, what: string): void {
-  if (isWrong) throw new RangeError(`pcapng: ${what}`);
-}
-
-/** Writes what `body` appends as one block; if that throws, nothing. */
-function block(out: BlockBuffer, type: number, body: () => void): void {
-  const start = out.length;
-  try {
-    out.u32(type);
-    out.u32(0);
-    body();
-    const total = out.length - start + 4;
-    out.setU32(start + 4, total);
-    out.u32(total);
-  } catch (error) {
-    out.truncate(start);
-    throw error;
-  }
-}
-
-function option(out: BlockBuffer, code: number, value: Uint8Array | string | undefined): void {
-  if (value === undefined || value.length === 0) return;
-  out.u16(code);
-  const lengthAt = out.length;
-  out.u16(0);
-  let length: number;
-  if (typeof value === 'string') length = out.text(value);
-  else {
-    out.bytes(value);
-    length = value.length;
-  }
-  refuse(length > optionBytesMax, `option ${code} has ${length} bytes, ${optionBytesMax} fit`);
-  out.setU16(lengthAt, length);
-  out.pad();
-}
-
 function comments(out: BlockBuffer, texts: readonly string[] | undefined): void {
   if (texts !== undefined) for (const text of texts) option(out, optionCode.comment, text);
 }
-
-function optionU32(out: BlockBuffer, code: number, value: number): void {
-  out.u32(code | (4 << 16));
-  out.u32(value);
-}
-
-function optionU64(out: BlockBuffer, code: number, value: bigint | undefined): void {
-  if (value === undefined) return;
-  out.u16(code);
-  out.u16(8);
-  out.u64(value);
-}
-
-/** High half first, in a little-endian file too. */
-function optionTime(out: BlockBuffer, code: number, value: bigint | undefined): void {
-  if (value === undefined) return;
-  out.u16(code);
-  out.u16(8);
-  time(out, value);
-}
-
-function time(out: BlockBuffer, value: bigint): void {
-  out.u32(Number((value >> 32n) & 0xffffffffn));
-  out.u32(Number(value & 0xffffffffn));
-}
-
-const endOptions = (out: BlockBuffer): void => {
-  out.u32(0);
-};
 
 /** SHB: magic u32, version 1.0, section bytes i64 (-1: not known), options. */
 export function appendSectionHeader(out: BlockBuffer, header: SectionHeader): void {
@@ -247,13 +200,9 @@ export function appendInterface(out: BlockBuffer, description: InterfaceDescript
 }
 
 /** Throws RangeError if appendPacket would: for whoever writes all of several packets or none. */
-export function checkPacket({ data, originalLength, comments: texts }: EnhancedPacket): void {
-  let captured = 0;
-  for (const part of data) captured += part.length;
-  refuse(captured > capturedBytesMax, `a packet of ${captured} bytes`);
-  refuse(originalLength < captured, `${captured} bytes of a packet of ${originalLength}`);
-  refuse(originalLength > 0xffffffff, `a packet of ${originalLength} bytes`);
-  for (const text of texts) {
+export function checkPacket(packet: EnhancedPacket): void {
+  checkLengths(packet);
+  for (const text of packet.comments) {
     // A character of UTF-16 becomes three bytes of UTF-8 at most.
     if (text.length * 3 <= optionBytesMax) continue;
     const bytes = Buffer.byteLength(text);
@@ -261,14 +210,46 @@ export function checkPacket({ data, originalLength, comments: texts }: EnhancedP
   }
 }
 
+function checkLengths({ data, originalLength }: PacketHead): void {
+  let captured = 0;
+  for (const part of data) captured += part.length;
+  if (captured <= capturedBytesMax && originalLength >= captured && originalLength <= U32_MAX) {
+    return;
+  }
+  refuse(captured > capturedBytesMax, `a packet of ${captured} bytes`);
+  refuse(originalLength < captured, `${captured} bytes of a packet of ${originalLength}`);
+  refuse(true, `a packet of ${originalLength} bytes`);
+}
+
+const U32_MAX = 0xffff_ffff;
+
 /**
  * EPB: interface u32, time high u32, time low u32, captured u32, original u32, data, 0..3 zeros, options. `at` is the number
  * of an interface of the same section.
  */
 export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacket): void {
-  // Straight on, without `block`: there is one of these per call of a kernel function.
   checkPacket(packet);
-  const { data, comments: texts, packetId, verdicts, process } = packet;
+  const start = openPacket(out, at, packet);
+  for (const text of packet.comments) {
+    if (text === '') continue;
+    const from = openComment(out);
+    out.text(text);
+    closeComment(out, from);
+  }
+  closePacket(out, start, packet);
+}
+
+/** The same. RangeError: the packet may be there in part; the caller truncates. */
+export function appendSelfWritten(out: BlockBuffer, at: number, packet: SelfWrittenPacket): void {
+  checkLengths(packet);
+  const start = openPacket(out, at, packet);
+  packet.putComments(out);
+  closePacket(out, start, packet);
+}
+
+// Straight on, without `block`: there is one of these per call of a kernel function.
+
+function openPacket(out: BlockBuffer, at: number, packet: PacketHead): number {
   const start = out.length;
   out.u32(blockType.packet);
   out.u32(0);
@@ -277,10 +258,14 @@ export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacke
   out.u32(packet.timeLow);
   out.u32(0);
   out.u32(packet.originalLength);
-  for (const part of data) out.bytes(part);
+  for (const part of packet.data) out.bytes(part);
   out.setU32(start + 20, out.length - start - PACKET_HEAD_BYTES);
   out.pad();
-  for (const text of texts) comment(out, text);
+  return start;
+}
+
+function closePacket(out: BlockBuffer, start: number, packet: PacketHead): void {
+  const { packetId, verdicts, process } = packet;
   if (packet.flags !== 0) optionU32(out, optionCode.packetFlags, packet.flags);
   optionU64(out, optionCode.packetDropCount, packet.dropCount);
   if (typeof packetId === 'number') {
@@ -308,12 +293,17 @@ export function appendPacket(out: BlockBuffer, at: number, packet: EnhancedPacke
   out.u32(total);
 }
 
-/** Its length has been checked. */
-function comment(out: BlockBuffer, text: string): void {
-  if (text === '') return;
-  const at = out.length;
-  out.u32(0);
-  out.setU32(at, optionCode.comment | (out.text(text) << 16));
+/** What is appended from here to `closeComment`, which wants what this returns, is a comment. */
+export function openComment(out: BlockBuffer): number {
+  out.u32(optionCode.comment);
+  return out.length;
+}
+
+/** RangeError: it is too long for an option. */
+export function closeComment(out: BlockBuffer, from: number): void {
+  const bytes = out.length - from;
+  if (bytes > optionBytesMax) refuse(true, `a comment of ${bytes} bytes, ${optionBytesMax} fit`);
+  out.setU16(from - 2, bytes);
   out.pad();
 }
 

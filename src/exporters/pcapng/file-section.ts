@@ -9,17 +9,26 @@ import {
   appendNames,
   appendPacket,
   appendSectionHeader,
+  appendSelfWritten,
   appendStatistics,
   type EnhancedPacket,
 } from './blocks.ts';
+import type { PacketPath } from '../../event/packet-path.ts';
+import { eachHop } from './hop-records.ts';
 import { commentKind, encodeWord, recordingFormat, type PcapngMode } from './words.ts';
 
-/** A packet and the interface that it belongs to. */
-export interface FilePacket extends EnhancedPacket {
-  /** Name of its interface; with the link type it is the interface's identity. */
+/** Which interface a packet belongs to. */
+export interface OnInterface {
+  /** With the link type it is the interface's identity. */
   readonly interfaceName: string;
-  readonly interfaceDescription: string;
   readonly linkType: number;
+  /** Asked for at its first packet. */
+  describeInterface(): string;
+}
+
+/** A packet and the interface that it belongs to. */
+export interface FilePacket extends EnhancedPacket, Omit<OnInterface, 'describeInterface'> {
+  readonly interfaceDescription: string;
 }
 
 export interface AddressName {
@@ -31,6 +40,8 @@ export interface AddressName {
 export interface FileSection {
   /** RangeError: the packet is too big to be written; nothing was. */
   packet(packet: FilePacket): void;
+  /** All records of a path, as hop mode has them; how many. RangeError: one is too big to be written; none was. */
+  hops(path: PacketPath): number;
   name(entry: AddressName): void;
   /** Statistics of every interface at `time`; `run` goes to the first one. */
   end(time: bigint, run: RunNotes): void;
@@ -53,6 +64,8 @@ export interface FileSectionOptions {
 
 interface Interface {
   readonly index: number;
+  readonly name: string;
+  readonly linkType: number;
   packets: number;
 }
 
@@ -73,31 +86,54 @@ export function createFileSection(out: BlockBuffer, options: FileSectionOptions)
     ],
   });
 
-  function open(packet: FilePacket): Interface {
-    let ofType = known.get(packet.linkType);
-    if (ofType === undefined) known.set(packet.linkType, (ofType = new Map<string, Interface>()));
+  function open(linkType: number, interfaceName: string, describe: () => string): Interface {
+    let ofType = known.get(linkType);
+    if (ofType === undefined) known.set(linkType, (ofType = new Map<string, Interface>()));
     const isFull = interfaces.length >= INTERFACES_MAX;
-    const name = isFull ? 'other' : packet.interfaceName;
+    const name = isFull ? 'other' : interfaceName;
     let found = ofType.get(name);
     if (found === undefined) {
-      found = { index: interfaces.length, packets: 0 };
-      appendInterface(out, {
-        linkType: packet.linkType,
-        snaplen: 0,
-        name,
-        description: isFull ? 'one of too many interfaces' : packet.interfaceDescription,
-      });
+      found = { index: interfaces.length, name, linkType, packets: 0 };
+      const description = isFull ? 'one of too many interfaces' : describe();
+      appendInterface(out, { linkType, snaplen: 0, name, description });
       ofType.set(name, found);
       interfaces.push(found);
     }
     return found;
   }
 
+  /** Takes the interfaces from `count` on for never seen: their blocks were taken back. */
+  function close(count: number): void {
+    for (const { linkType, name } of interfaces.splice(count)) known.get(linkType)?.delete(name);
+  }
+
   return {
     packet(packet) {
-      const at = known.get(packet.linkType)?.get(packet.interfaceName) ?? open(packet);
+      const at =
+        known.get(packet.linkType)?.get(packet.interfaceName) ??
+        open(packet.linkType, packet.interfaceName, () => packet.interfaceDescription);
       appendPacket(out, at.index, packet);
       at.packets++;
+    },
+    hops(path) {
+      const start = out.length;
+      const before = interfaces.length;
+      const written: Interface[] = [];
+      try {
+        eachHop(path, (record) => {
+          const at =
+            known.get(record.linkType)?.get(record.interfaceName) ??
+            open(record.linkType, record.interfaceName, () => record.describeInterface());
+          appendSelfWritten(out, at.index, record);
+          written.push(at);
+        });
+      } catch (error) {
+        out.truncate(start);
+        close(before);
+        throw error;
+      }
+      for (const at of written) at.packets++;
+      return written.length;
     },
     name(entry) {
       appendNames(out, [entry]);

@@ -1,43 +1,86 @@
 /** What hop mode writes of a life's sockets and connections: a comment each, beside the first record of the life. */
-import type { ConntrackSight, ConntrackTuple, Life, SocketSight } from '../../event/packet-path.ts';
-import { ownerWords } from './hop-comments.ts';
+import type { ConntrackSight, ConntrackTuple, SocketSight } from '../../event/packet-path.ts';
+import type { BlockBuffer } from './block-buffer.ts';
+import { putOwner } from './hop-comments.ts';
+import { putBig, putHex, putNumber, putText, putTime } from './hop-words.ts';
+import { key, type WordKey } from './word-keys.ts';
 import { commentKind, encodeWord } from './words.ts';
 
-export const surroundings = (life: Life): string[] => [
-  ...life.sockets.map((socket) => socketComment(socket, life.id)),
-  ...life.conntracks.map((conntrack) => conntrackComment(conntrack, life.id)),
-];
-
-function socketComment(socket: SocketSight, life: number): string {
+/** `life` is the id. */
+export function putSocket(out: BlockBuffer, socket: SocketSight, life: number): void {
   const { state, uid, cgroup } = socket;
-  let words =
-    `${commentKind.socket} family=${encodeWord(socket.family)} type=${encodeWord(socket.type)}` +
-    ` protocol=${encodeWord(socket.protocol)}${state === '' ? '' : ` state=${encodeWord(state)}`}` +
-    ` src=${encodeWord(socket.localAddress)} sport=${socket.localPort}` +
-    ` dst=${encodeWord(socket.remoteAddress)} dport=${socket.remotePort}` +
-    ` inode=${socket.inode}${uid === undefined ? '' : ` uid=${uid}`}` +
-    ` netns=${encodeWord(socket.netnsName)} netinode=${socket.netns}`;
-  if (cgroup !== 0n) words += ` cgroup=${cgroup}`;
-  words += ownerWords(socket);
-  return `${words} addr=0x${socket.address.toString(16)} at=${socket.offsetNs}ns seq=${socket.seq} life=${life}`;
+  out.text(commentKind.socket);
+  putText(out, key.family, socket.family);
+  putText(out, key.type, socket.type);
+  putText(out, key.protocol, socket.protocol);
+  if (state !== '') putText(out, key.state, state);
+  putText(out, key.src, socket.localAddress);
+  putNumber(out, key.sport, socket.localPort);
+  putText(out, key.dst, socket.remoteAddress);
+  putNumber(out, key.dport, socket.remotePort);
+  putNumber(out, key.inode, socket.inode);
+  if (uid !== undefined) putNumber(out, key.uid, uid);
+  putText(out, key.netns, socket.netnsName);
+  putNumber(out, key.netinode, socket.netns);
+  if (cgroup !== 0n) putBig(out, key.cgroup, cgroup);
+  putOwner(out, socket);
+  putHex(out, key.addr, socket.address);
+  putMoment(out, socket, life);
 }
 
-function conntrackComment(conntrack: ConntrackSight, life: number): string {
-  const { info, status, zone, mark, original, reply } = conntrack;
-  return (
-    `${commentKind.conntrack} info=${encodeWord(info)} status=${status.map(encodeWord).join(',')}` +
-    ` zone=${zone} mark=0x${mark.toString(16)}${tupleWords('o', original)}${tupleWords('r', reply)}` +
-    ` at=${conntrack.offsetNs}ns seq=${conntrack.seq} life=${life}`
-  );
+/** `life` is the id. */
+export function putConntrack(out: BlockBuffer, conntrack: ConntrackSight, life: number): void {
+  out.text(commentKind.conntrack);
+  putText(out, key.info, conntrack.info);
+  out.key(key.status);
+  out.text(conntrack.status.map(encodeWord).join(','));
+  putNumber(out, key.zone, conntrack.zone);
+  putHex(out, key.mark, conntrack.mark);
+  putTuple(out, originalKeys, conntrack.original);
+  putTuple(out, replyKeys, conntrack.reply);
+  putMoment(out, conntrack, life);
 }
 
-/** `prefix`: o for the original direction, r for the replies. */
-function tupleWords(prefix: string, tuple: ConntrackTuple): string {
+function putMoment(
+  out: BlockBuffer,
+  { offsetNs, seq }: Pick<SocketSight, 'offsetNs' | 'seq'>,
+  life: number,
+): void {
+  putTime(out, key.at, offsetNs);
+  putNumber(out, key.seq, seq);
+  putNumber(out, key.life, life);
+}
+
+/** The keys of a connection's addresses in one of its directions. */
+export interface TupleKeys {
+  readonly transport: WordKey;
+  readonly source: WordKey;
+  readonly sourcePort: WordKey;
+  readonly destination: WordKey;
+  readonly destinationPort: WordKey;
+}
+
+export const originalKeys: TupleKeys = {
+  transport: key.otransport,
+  source: key.osrc,
+  sourcePort: key.osport,
+  destination: key.odst,
+  destinationPort: key.odport,
+};
+
+export const replyKeys: TupleKeys = {
+  transport: key.rtransport,
+  source: key.rsrc,
+  sourcePort: key.rsport,
+  destination: key.rdst,
+  destinationPort: key.rdport,
+};
+
+function putTuple(out: BlockBuffer, keys: TupleKeys, tuple: ConntrackTuple): void {
   const { sourcePort, destinationPort } = tuple;
-  return (
-    ` ${prefix}transport=${encodeWord(tuple.transport)} ${prefix}src=${encodeWord(tuple.sourceAddress)}` +
-    (sourcePort === undefined ? '' : ` ${prefix}sport=${sourcePort}`) +
-    ` ${prefix}dst=${encodeWord(tuple.destinationAddress)}` +
-    (destinationPort === undefined ? '' : ` ${prefix}dport=${destinationPort}`)
-  );
+  putText(out, keys.transport, tuple.transport);
+  putText(out, keys.source, tuple.sourceAddress);
+  if (sourcePort !== undefined) putNumber(out, keys.sourcePort, sourcePort);
+  putText(out, keys.destination, tuple.destinationAddress);
+  if (destinationPort !== undefined) putNumber(out, keys.destinationPort, destinationPort);
 }

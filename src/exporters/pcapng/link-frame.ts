@@ -112,9 +112,9 @@ export function unframe(
   hasTag: boolean,
 ): Uint8Array<ArrayBuffer> | undefined {
   if (type === linkType.cooked) {
-    return data.length < COOKED_BYTES ? undefined : Uint8Array.from(data.subarray(COOKED_BYTES));
+    return data.length < COOKED_BYTES ? undefined : new Uint8Array(data.subarray(COOKED_BYTES));
   }
-  if (type !== linkType.ethernet || !hasTag) return Uint8Array.from(data);
+  if (type !== linkType.ethernet || !hasTag) return new Uint8Array(data);
   if (data.length < ETHERNET_BYTES + TAG_BYTES) return undefined;
   const bytes = new Uint8Array(data.length - TAG_BYTES);
   bytes.set(data.subarray(0, ADDRESSES_BYTES));
@@ -134,10 +134,16 @@ interface CookedFacts extends Pick<PacketSight, 'protocol' | 'packetType'> {
  * What the device's own link layer is, nobody told: "none".
  */
 function cookedHeader({ protocol, device, packetType }: CookedFacts): Uint8Array {
-  const header = Buffer.alloc(COOKED_BYTES);
-  header.writeUInt16BE(protocol, 0);
-  header.writeUInt32BE(device.ifindex, 4);
-  header.writeUInt16BE(ARPHRD_NONE, 8);
+  const { ifindex } = device;
+  const header = new Uint8Array(COOKED_BYTES);
+  header[0] = protocol >> 8;
+  header[1] = protocol;
+  header[4] = ifindex >> 24;
+  header[5] = ifindex >> 16;
+  header[6] = ifindex >> 8;
+  header[7] = ifindex;
+  header[8] = ARPHRD_NONE >> 8;
+  header[9] = ARPHRD_NONE & 0xff;
   header[10] = packetType;
   return header;
 }

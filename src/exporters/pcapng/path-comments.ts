@@ -10,7 +10,7 @@
 import type { Call, Life, LifeEnd, PacketPath } from '../../event/packet-path.ts';
 import { codeLocation, duration, flowAddresses, place } from '../text/format.ts';
 import { lossText, outcome, ruleText } from '../text/outcome.ts';
-import { optionBytesMax } from './blocks.ts';
+import { optionBytesMax } from './options.ts';
 import { isFilledIn } from './filled-in.ts';
 import { commentKind, encodeWord } from './words.ts';
 

@@ -7,7 +7,6 @@ import { outputError } from '../text/line-output.ts';
 import type { Rotation } from './file-output.ts';
 import type { AddressName, FilePacket, RunNotes } from './file-section.ts';
 import { runComment } from './hop-comments.ts';
-import { hopRecords } from './hop-records.ts';
 import { nameOfSender, pathFrames } from './path-frames.ts';
 import { createTimeOrder } from './time-order.ts';
 import type { PcapngMode } from './words.ts';
@@ -42,13 +41,42 @@ interface HeldFrame {
 export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
   const { mode, output } = options;
   const writer = createPcapngWriter(options);
-  const order = createTimeOrder<HeldFrame>({
-    windowNs: typeof output === 'string' ? WINDOW_NS.file : WINDOW_NS.pipe,
-    maxBytes: HELD_BYTES,
-  });
+  const windowNs = typeof output === 'string' ? WINDOW_NS.file : WINDOW_NS.pipe;
+  const order = createTimeOrder<HeldFrame>({ windowNs, maxBytes: HELD_BYTES });
   let epochNs: bigint | undefined;
   let failure: Error | undefined;
   let stopped: Promise<void> | undefined;
+  /** Packets that could not be written while nobody asked; told with the next export, or in the file's end. */
+  let refused = 0;
+  let quiet: NodeJS.Timeout | undefined;
+  let letOut = Promise.resolve();
+
+  const fail = (cause: unknown): Error =>
+    (failure = cause instanceof Error ? cause : outputError('the pcapng output', cause));
+
+  /** Nothing newer has come for as long as a packet is held back: who looks at a pipe wants to see the last ones, too. */
+  function awaitQuiet(): void {
+    if (mode === 'hop' || stopped !== undefined) return;
+    quiet = setTimeout(() => {
+      letOut = writeHeld().catch((cause: unknown) => {
+        fail(cause);
+      });
+    }, windowNs / 1e6);
+    quiet.unref();
+  }
+
+  /** Before anything else is written. */
+  async function endQuiet(): Promise<void> {
+    clearTimeout(quiet);
+    await letOut;
+  }
+
+  async function writeHeld(): Promise<void> {
+    const frames: HeldFrame[] = [];
+    order.drain((frame) => frames.push(frame));
+    refused += await putAll(frames);
+    await writer.flush();
+  }
 
   function hold(path: PacketPath): void {
     epochNs ??= path.startTimeNs;
@@ -66,11 +94,14 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
 
   /** All or nothing of a path. */
   async function record(path: PacketPath): Promise<number> {
-    const records = hopRecords(path);
-    if (!records.every(isWritable)) return 1;
     await writer.settle();
-    for (const packet of records) writer.packet(packet);
-    return 0;
+    try {
+      writer.hops(path);
+      return 0;
+    } catch (error) {
+      if (error instanceof RangeError) return 1;
+      throw error;
+    }
   }
 
   async function putAll(frames: readonly HeldFrame[]): Promise<number> {
@@ -103,14 +134,13 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
   }
 
   async function stop(statistics: Statistics): Promise<void> {
+    await endQuiet();
     if (failure !== undefined) {
       await writer.close({ comments: [], lost: undefined }).catch(() => undefined);
       return;
     }
-    const frames: HeldFrame[] = [];
-    order.drain((frame) => frames.push(frame));
-    await putAll(frames);
-    await writer.close(runNotes(statistics, order.late));
+    await writeHeld();
+    await writer.close(runNotes(statistics, order.late, refused));
   }
 
   return {
@@ -120,13 +150,16 @@ export function createPcapngExporter(options: PcapngExporterOptions): Exporter {
       await writer.open();
     },
     async export(paths) {
+      await endQuiet();
       try {
         if (failure !== undefined) throw failure;
-        const lost = await write(paths);
+        const lost = refused + (await write(paths));
+        refused = 0;
+        awaitQuiet();
         return { status: 'success', lost, cause: 'export_refused' };
       } catch (cause) {
-        failure = cause instanceof Error ? cause : outputError('the pcapng output', cause);
-        return { status: 'failure', error: failure, lost: paths.length, cause: 'export_failed' };
+        const error = fail(cause);
+        return { status: 'failure', error, lost: paths.length, cause: 'export_failed' };
       }
     },
     shutdown(_deadlineMs, statistics) {
@@ -144,10 +177,11 @@ function isWritable(packet: FilePacket): boolean {
   }
 }
 
-function runNotes(statistics: Statistics, late: number): RunNotes {
+function runNotes(statistics: Statistics, late: number, refused: number): RunNotes {
   let lost = 0;
   for (const count of statistics.losses.values()) lost += count;
   const comments = [runComment(statistics)];
   if (late > 0) comments.push(`${late} packets stand after newer ones`);
+  if (refused > 0) comments.push(`${refused} packets were too long to be written`);
   return { comments, lost: BigInt(lost) };
 }

@@ -4,6 +4,7 @@
  */
 import { arch, release } from 'node:os';
 import type { Writable } from 'node:stream';
+import type { PacketPath } from '../../event/packet-path.ts';
 import { createBlockBuffer } from './block-buffer.ts';
 import {
   type FileOutput,
@@ -36,6 +37,8 @@ export interface PcapngWriter {
   open(): Promise<void>;
   /** To memory. RangeError: too big to be written; nothing was. */
   packet(packet: FilePacket): void;
+  /** The same for all records of a path, in hop mode. */
+  hops(path: PacketPath): void;
   /** To memory, once per address and file. */
   name(entry: AddressName): void;
   /** Call it before each path: writes out what has gathered, begins the next file if it is time. Throws SKBSPAN_OUTPUT. */
@@ -121,6 +124,10 @@ export function createPcapngWriter(options: PcapngWriterOptions): PcapngWriter {
       if (section === undefined) throw new RangeError('pcapng: not open');
       section.packet(packet);
       packets++;
+    },
+    hops(path) {
+      if (section === undefined) throw new RangeError('pcapng: not open');
+      packets += section.hops(path);
     },
     name(entry) {
       const key = Buffer.from(entry.address).toString('hex');

@@ -17,8 +17,11 @@ import type {
 } from '../../event/packet-path.ts';
 import { withStory, type BareLife } from '../../event/story.ts';
 import { commentKind } from '../../exporters/pcapng/words.ts';
-import { packetData, type ReadPacket } from './blocks.ts';
+import type { ReadPacket } from './blocks.ts';
+import { isSame } from './byte-cache.ts';
+import { createNumbered, type Numbered } from './numbered.ts';
 import {
+  type Belonging,
   createRecordReader,
   type LifeHead,
   type PathHead,
@@ -28,7 +31,7 @@ import {
   readPath,
 } from './read-records.ts';
 import { readConntrack, readSocket } from './read-surroundings.ts';
-import { parseWords, Unreadable } from './read-words.ts';
+import { createWords, Unreadable } from './read-words.ts';
 
 export interface PathAssembler {
   /** One packet of the file; returns the path that it made whole. */
@@ -41,16 +44,11 @@ export interface PathAssembler {
   readonly foreign: number;
 }
 
-interface Indexed<Value> {
-  readonly index: number;
-  readonly value: Value;
-}
-
 interface LifeDraft {
   head: LifeHead | undefined;
   end: LifeEnd | undefined;
-  readonly calls: Indexed<Call>[];
-  readonly packets: Indexed<PacketSight>[];
+  readonly calls: Numbered<Call>;
+  readonly packets: Numbered<PacketSight>;
   readonly sockets: SocketSight[];
   readonly conntracks: ConntrackSight[];
 }
@@ -64,6 +62,9 @@ interface PathDraft {
   readonly losses: PathLoss[];
   /** By id. */
   readonly lives: Map<number, LifeDraft>;
+  /** The one that was asked for last, by its id. */
+  lastLife: number;
+  last: LifeDraft | undefined;
 }
 
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
@@ -77,36 +78,45 @@ export function createPathAssembler(): PathAssembler {
   let broken = 0;
   let foreign = 0;
 
+  const words = createWords();
+  const belonging: Belonging = { index: 0, life: 0 };
+
   // Of the record at hand; the next one is mostly of the same path.
   let trace = '';
   let total = 0;
-  let ending = '';
+  /** ` trace=... rec=` and `/19` */
+  let before: Uint8Array = new Uint8Array();
+  let behind: Uint8Array = new Uint8Array();
+  let current: PathDraft | undefined;
 
   /** Which path a record belongs to, and how many records that has; false: it does not say so, it is not ours. */
-  function place(record: string): boolean {
-    const at = record.lastIndexOf(' trace=');
-    if (at < 0) return false;
-    if (
-      trace !== '' &&
-      record.endsWith(ending) &&
-      record.indexOf('/', at) === record.length - ending.length &&
-      record.startsWith(trace, at + TRACE_AT) &&
-      record.startsWith(' rec=', at + TRACE_AT + TRACE_DIGITS)
-    ) {
-      return true;
-    }
-    const match = placeForm.exec(record.slice(at));
+  function place(bytes: Buffer, from: number, to: number): boolean {
+    if (isPlaceOfBefore(bytes, from, to)) return true;
+    const record = bytes.toString('utf8', from, to);
+    const match = placeForm.exec(record.slice(Math.max(0, record.lastIndexOf(' trace='))));
     if (match === null) return false;
     trace = match[1] ?? '';
     total = Number(match[2]);
-    ending = `/${total}`;
+    before = Uint8Array.from(Buffer.from(` trace=${trace} rec=`));
+    behind = Uint8Array.from(Buffer.from(`/${total}`));
+    current = undefined;
     return true;
   }
 
+  /** Whether it ends in ` trace=... rec=1/19` as the record before did, but for the digits before the slash. */
+  function isPlaceOfBefore(bytes: Buffer, from: number, to: number): boolean {
+    const slash = to - behind.length;
+    if (trace === '' || slash < from || !isSame(behind, bytes, slash, to)) return false;
+    let at = slash;
+    while (at > from && slash - at < NUMBER_DIGITS && isDigit(bytes[at - 1] ?? 0)) at--;
+    const start = at - before.length;
+    return at < slash && start > from && isSame(before, bytes, start, at);
+  }
+
   function draftOf(): PathDraft {
-    let draft = drafts.get(trace);
-    if (draft === undefined) {
-      draft = {
+    current ??= drafts.get(trace);
+    if (current === undefined) {
+      current = {
         total,
         seen: 0,
         bytes: 0,
@@ -114,27 +124,40 @@ export function createPathAssembler(): PathAssembler {
         head: undefined,
         losses: [],
         lives: new Map(),
+        lastLife: -1,
+        last: undefined,
       };
-      drafts.set(trace, draft);
+      drafts.set(trace, current);
     }
-    if (draft.total !== total) draft.isBroken = true;
-    return draft;
+    if (current.total !== total) current.isBroken = true;
+    return current;
   }
 
   function forget(trace: string, draft: PathDraft): void {
     drafts.delete(trace);
     waiting -= draft.bytes;
+    if (draft === current) current = undefined;
   }
 
-  function read(draft: PathDraft, record: string, linkType: number, packet: ReadPacket): void {
-    const words = parseWords(record);
-    if (record.startsWith(`${commentKind.call} `)) {
-      const call = reader.call(words);
-      lifeOf(draft, call.life).calls.push(call);
-    } else if (record.startsWith(`${commentKind.packet} `)) {
-      const sight = reader.sight(words, linkType, packetData(packet));
-      lifeOf(draft, sight.life).packets.push(sight);
-    } else if (record.startsWith(`${commentKind.end} `)) {
+  /** The record of a packet, which is its comment from `from` to `to`. */
+  function read(
+    draft: PathDraft,
+    kind: Kind,
+    packet: ReadPacket,
+    from: number,
+    to: number,
+    linkType: number,
+  ): void {
+    const { bytes } = packet;
+    words.read(bytes, from + kind.length - 1, to);
+    if (kind === kinds.call) {
+      const call = reader.call(words, belonging);
+      lifeOf(draft, belonging.life).calls.add(belonging.index, call);
+    } else if (kind === kinds.packet) {
+      const data = bytes.subarray(packet.dataAt, packet.dataAt + packet.captured);
+      const sight = reader.sight(words, linkType, data, belonging);
+      lifeOf(draft, belonging.life).packets.add(belonging.index, sight);
+    } else if (kind === kinds.end) {
       const end = readEnd(words);
       const life = lifeOf(draft, end.life);
       if (life.end !== undefined) throw new Unreadable('two ends');
@@ -142,20 +165,23 @@ export function createPathAssembler(): PathAssembler {
     }
   }
 
-  /** The comments behind the first: what is said once per path or life. */
-  function readHeads(draft: PathDraft, comments: readonly string[]): void {
-    for (const comment of comments) {
-      if (comment.startsWith(`${commentKind.path} `)) draft.head = readPath(parseWords(comment));
-      else if (comment.startsWith(`${commentKind.loss} `)) {
-        draft.losses.push(readLoss(parseWords(comment)));
-      } else if (comment.startsWith(`${commentKind.life} `)) {
-        const head = readLife(parseWords(comment));
+  /** The comments beside the record: what is said once per path or life. */
+  function readHeads(draft: PathDraft, { bytes, spans }: ReadPacket): void {
+    for (let at = 0; at < spans.length; at += 2) {
+      const [from = 0, to = 0] = [spans[at], spans[at + 1]];
+      const kind = kindOf(headKinds, bytes, from, to);
+      if (kind === undefined) continue;
+      words.read(bytes, from + kind.length - 1, to);
+      if (kind === kinds.path) draft.head = readPath(words);
+      else if (kind === kinds.loss) draft.losses.push(readLoss(words));
+      else if (kind === kinds.life) {
+        const head = readLife(words);
         lifeOf(draft, head.id).head = head;
-      } else if (comment.startsWith(`${commentKind.socket} `)) {
-        const { life, value } = readSocket(parseWords(comment));
+      } else if (kind === kinds.socket) {
+        const { life, value } = readSocket(words);
         lifeOf(draft, life).sockets.push(value);
-      } else if (comment.startsWith(`${commentKind.conntrack} `)) {
-        const { life, value } = readConntrack(parseWords(comment));
+      } else if (kind === kinds.conntrack) {
+        const { life, value } = readConntrack(words);
         lifeOf(draft, life).conntracks.push(value);
       }
     }
@@ -177,20 +203,27 @@ export function createPathAssembler(): PathAssembler {
       return foreign;
     },
     add(packet, linkType) {
-      const { comments } = packet;
-      const record = comments.find(isRecord);
-      if (record === undefined || !place(record)) {
+      const { bytes, spans } = packet;
+      let kind: Kind | undefined;
+      let from = 0;
+      let to = 0;
+      for (let at = 0; at < spans.length && kind === undefined; at += 2) {
+        from = spans[at] ?? 0;
+        to = spans[at + 1] ?? 0;
+        kind = kindOf(recordKinds, bytes, from, to);
+      }
+      if (kind === undefined || !place(bytes, from, to)) {
         foreign++;
         return undefined;
       }
       const draft = draftOf();
       draft.seen++;
-      const bytes = RECORD_BYTES + packet.captured;
-      draft.bytes += bytes;
-      waiting += bytes;
+      const weight = RECORD_BYTES + packet.captured;
+      draft.bytes += weight;
+      waiting += weight;
       try {
-        read(draft, record, linkType, packet);
-        if (comments.length > 1) readHeads(draft, comments);
+        read(draft, kind, packet, from, to, linkType);
+        if (spans.length > 2) readHeads(draft, packet);
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         draft.isBroken = true;
@@ -207,39 +240,58 @@ export function createPathAssembler(): PathAssembler {
     end() {
       broken += drafts.size;
       drafts.clear();
+      current = undefined;
       waiting = 0;
     },
   };
 }
 
+/** The first word of a comment, and the space behind it. */
+type Kind = Uint8Array;
+const kindBytes = (word: string): Kind => Uint8Array.from(Buffer.from(`${word} `));
+const kinds = {
+  call: kindBytes(commentKind.call),
+  packet: kindBytes(commentKind.packet),
+  end: kindBytes(commentKind.end),
+  begin: kindBytes('begin'),
+  path: kindBytes(commentKind.path),
+  loss: kindBytes(commentKind.loss),
+  life: kindBytes(commentKind.life),
+  socket: kindBytes(commentKind.socket),
+  conntrack: kindBytes(commentKind.conntrack),
+};
 /** The comment that says what the record is; calls come first, since most are. */
-const isRecord = (comment: string): boolean =>
-  comment.startsWith('call ') || /^(?:packet|end|begin) /.test(comment);
+const recordKinds = [kinds.call, kinds.packet, kinds.end, kinds.begin];
+const headKinds = [kinds.path, kinds.life, kinds.loss, kinds.socket, kinds.conntrack];
+
+function kindOf(among: readonly Kind[], bytes: Buffer, from: number, to: number): Kind | undefined {
+  for (const kind of among) {
+    if (from + kind.length <= to && isSame(kind, bytes, from, from + kind.length)) return kind;
+  }
+  return undefined;
+}
+
+const NUMBER_DIGITS = 9;
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 const placeForm = /^ trace=([0-9a-f]{32}) rec=\d{1,9}\/(\d{1,9})(?: |$)/;
-const TRACE_AT = ' trace='.length;
-const TRACE_DIGITS = 32;
 
 function lifeOf(draft: PathDraft, id: number): LifeDraft {
+  if (draft.lastLife === id && draft.last !== undefined) return draft.last;
   let life = draft.lives.get(id);
   if (life === undefined) {
     life = {
       head: undefined,
       end: undefined,
-      calls: [],
-      packets: [],
+      calls: createNumbered(),
+      packets: createNumbered(),
       sockets: [],
       conntracks: [],
     };
     draft.lives.set(id, life);
   }
+  draft.lastLife = id;
+  draft.last = life;
   return life;
-}
-
-/** The values by their indexes; undefined unless they are 0 to `count` - 1, each once. */
-function inOrder<Value>(found: Indexed<Value>[], count: number): Value[] | undefined {
-  if (found.length !== count) return undefined;
-  if (found.some(({ index }, at) => index !== at)) found.sort((a, b) => a.index - b.index);
-  return found.every(({ index }, at) => index === at) ? found.map(({ value }) => value) : undefined;
 }
 
 function build(
@@ -247,32 +299,29 @@ function build(
   { head, losses, lives, isBroken }: PathDraft,
 ): PacketPath | undefined {
   if (isBroken || head === undefined || head.losses !== losses.length) return undefined;
-  const built: Indexed<BareLife>[] = [];
+  const built = createNumbered<BareLife>();
   for (const { head: lifeHead, end, calls, packets, sockets, conntracks } of lives.values()) {
     if (lifeHead === undefined) return undefined;
     if (sockets.length !== lifeHead.sockets || conntracks.length !== lifeHead.conntracks)
       return undefined;
     const { index, id, skb, parent, mergedInto, offsetNs } = lifeHead;
-    const ownCalls = inOrder(calls, lifeHead.calls);
-    const ownPackets = inOrder(packets, lifeHead.packets);
+    const ownCalls = calls.inOrder(lifeHead.calls);
+    const ownPackets = packets.inOrder(lifeHead.packets);
     if (ownCalls === undefined || ownPackets === undefined) return undefined;
-    built.push({
-      index,
-      value: {
-        id,
-        skb,
-        parent,
-        mergedInto,
-        offsetNs,
-        calls: ownCalls,
-        packets: ownPackets,
-        end,
-        sockets,
-        conntracks,
-      },
+    built.add(index, {
+      id,
+      skb,
+      parent,
+      mergedInto,
+      offsetNs,
+      calls: ownCalls,
+      packets: ownPackets,
+      end,
+      sockets,
+      conntracks,
     });
   }
-  const ordered = inOrder(built, head.lives);
+  const ordered = built.inOrder(head.lives);
   if (ordered === undefined || ordered.length === 0 || !areReferencesGood(ordered))
     return undefined;
   return withStory({ ...head, traceId, lives: ordered, losses });

@@ -7,7 +7,7 @@ import type { PacketPath } from '../../event/packet-path.ts';
 import type { PathSource } from '../../event/source.ts';
 import type { Statistics } from '../../event/statistics.ts';
 import { noLosses } from './read-records.ts';
-import { addStatistics, createRecordingReader } from './recording.ts';
+import { addStatistics, createRecordingReader, type RecordingReader } from './recording.ts';
 
 export interface PcapngSourceOptions {
   /** Paths of files, read one after the other. Compressed ones are known by their content. */
@@ -34,10 +34,13 @@ export function createPcapngSource(options: PcapngSourceOptions): PathSource {
   const { files, stdin, onNotice } = options;
   let total = nothing;
   let reading: Readable | undefined;
+  /** Of the file that is being read. */
+  let current: RecordingReader | undefined;
 
   async function* readFile(file: string): AsyncGenerator<readonly PacketPath[]> {
     const name = file === '-' ? 'standard input' : file;
     const reader = createRecordingReader(name);
+    current = reader;
     reading = await decompressed(
       file === '-' ? stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES }),
       name,
@@ -53,6 +56,7 @@ export function createPcapngSource(options: PcapngSourceOptions): PathSource {
       if (paths.length > 0) yield paths;
       throw inputError(name, cause);
     } finally {
+      current = undefined;
       total = addStatistics(total, reader.statistics());
     }
     if (reader.cutOff > 0)
@@ -75,7 +79,7 @@ export function createPcapngSource(options: PcapngSourceOptions): PathSource {
     async *paths() {
       for (const file of files) yield* readFile(file);
     },
-    statistics: () => total,
+    statistics: () => (current === undefined ? total : addStatistics(total, current.statistics())),
     close() {
       reading?.destroy();
       return Promise.resolve();

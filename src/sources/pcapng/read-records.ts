@@ -17,178 +17,168 @@ import type { BarePath } from '../../event/story.ts';
 import { lossCauses, type LossCause, type Statistics } from '../../event/statistics.ts';
 import { callKinds, verdictName } from '../../event/verdicts.ts';
 import { unframe } from '../../exporters/pcapng/link-frame.ts';
+import { key, type WordKey } from '../../exporters/pcapng/word-keys.ts';
 import { decodeWord } from '../../exporters/pcapng/words.ts';
 import { NotOurs, object } from '../kafka/record-fields.ts';
 import { readDetail } from '../read-detail.ts';
-import { readRule } from './read-surroundings.ts';
+import { createByteCache } from './byte-cache.ts';
+import { ownerKeys, readOwner, readRule } from './read-surroundings.ts';
 import { eachWord, parseWords, readNumber, Unreadable, type Words } from './read-words.ts';
 
-/** Tasks and devices are few and named often: one object each, as the path builder makes them. */
-const KNOWN_MAX = 65_536;
-
-function remember<Value>(known: Map<string, Value>, key: string, make: () => Value): Value {
-  let value = known.get(key);
-  if (value === undefined) {
-    value = make();
-    if (known.size >= KNOWN_MAX) known.clear();
-    known.set(key, value);
-  }
-  return value;
-}
-
-/** What a record says of itself, and where it belongs. */
-export interface Placed<Value> {
+/** Where a record belongs. */
+export interface Belonging {
   /** In its life: among the calls or among the sights. */
-  readonly index: number;
-  readonly life: number;
-  readonly value: Value;
+  index: number;
+  /** Its life's id. */
+  life: number;
 }
 
+/** What is read belongs where `to` says after the call. */
 export interface RecordReader {
-  call(words: Words): Placed<Call>;
-  sight(words: Words, linkType: number, data: Uint8Array): Placed<PacketSight>;
+  call(words: Words, to: Belonging): Call;
+  /** `data` is the frame. */
+  sight(words: Words, linkType: number, data: Uint8Array, to: Belonging): PacketSight;
 }
 
 export function createRecordReader(): RecordReader {
-  const devices = new Map<string, Device>();
-  const tasks = new Map<string, Task>();
+  // Tasks and devices are few and named often: one object each, as the path builder makes them.
+  const devices = createByteCache((span): Known<Device> => {
+    const found = parseWords(span);
+    const netnsName = found.text(key.netns);
+    const netns = found.number(key.inode);
+    const name = found.text(key.dev);
+    const ifindex = found.number(key.ifindex);
+    const kind = found.optionalText(key.link) ?? '';
+    const mtu = found.number(key.mtu);
+    return { span: bytesOf(span), value: { netns, netnsName, ifindex, name, mtu, kind } };
+  });
+  const tasks = createByteCache((span): Known<Task> => {
+    const found = parseWords(span);
+    const comm = found.text(key.task);
+    const tgid = found.number(key.pid);
+    const tid = found.number(key.tid);
+    return { span: bytesOf(span), value: { tid, tgid, comm, ...readOwner(found) } };
+  });
 
   // Most calls are where the one before them was.
-  let deviceSpan = '?';
-  let device: Device | undefined;
-  let taskSpan = '?';
-  let task: Task | undefined;
+  let device: Known<Device> | undefined;
+  let task: Known<Task> | undefined;
 
   const readDevice = (words: Words): Device => {
-    if (device !== undefined && words.skip(deviceSpan, '')) return device;
-    deviceSpan = words.span('netns', 'mtu');
-    device = remember(devices, deviceSpan, () => {
-      const found = parseWords(deviceSpan, 0);
-      const netnsName = found.text('netns');
-      const netns = found.number('inode');
-      const name = found.text('dev');
-      const ifindex = found.number('ifindex');
-      const kind = found.optionalText('link') ?? '';
-      return { netns, netnsName, ifindex, name, mtu: found.number('mtu'), kind };
-    });
-    return device;
+    if (device === undefined || !words.skip(device.span)) {
+      const from = words.find(key.netns);
+      device = devices.get(words.bytes, from, words.behind(key.mtu));
+    }
+    return device.value;
   };
   const readTask = (words: Words): Task => {
     // The cgroup, container and pod may be there or not.
-    if (task !== undefined && words.skip(taskSpan, 'cpu=')) return task;
-    taskSpan = words.span('task', 'tid');
-    for (const more of ['cgroup', 'container', 'pod'])
-      if (words.has(more)) taskSpan += words.span(more, more);
-    task = remember(tasks, taskSpan, () => {
-      const found = parseWords(taskSpan, 0);
-      const comm = found.text('task');
-      const tgid = found.number('pid');
-      const tid = found.number('tid');
-      const cgroup = found.has('cgroup') ? found.bigint('cgroup') : 0n;
-      const containerId = found.optionalText('container') ?? '';
-      const podUid = found.optionalText('pod') ?? '';
-      return { tid, tgid, comm, cgroup, containerId, podUid };
-    });
-    return task;
+    if (task !== undefined && words.skip(task.span) && words.has(key.cpu)) return task.value;
+    const from = words.find(key.task);
+    let to = words.behind(key.tid);
+    for (const more of ownerKeys) if (words.has(more)) to = words.behind(more);
+    task = tasks.get(words.bytes, from, to);
+    return task.value;
   };
 
-  const names = new Map<string, string>();
-
   return {
-    call(words) {
-      // One string for all calls of a function, not a piece of each comment, which would stay in memory with it.
-      const raw = words.raw('func');
-      const func = remember(names, raw, () => decodeWord(raw));
-      const module = words.optionalText('module');
-      const kind = words.has('kind') ? words.name('kind', callKinds) : 'function';
-      const durationNs = words.optionalNumber('dur');
-      const timing = words.has('timing') ? words.name('timing', timings) : 'exit';
-      const offsetNs = words.number('at');
-      const depth = words.number('depth');
-      const parent = words.has('in') ? readPair(words, 'in') : undefined;
+    call(words, to) {
+      const func = words.text(key.func);
+      const module = words.optionalText(key.module);
+      const kind = words.has(key.kind) ? words.name(key.kind, callKinds) : 'function';
+      const durationNs = words.optionalNumber(key.dur);
+      const timing = words.has(key.timing) ? words.name(key.timing, timings) : 'exit';
+      const offsetNs = words.number(key.at);
+      const depth = words.number(key.depth);
+      const parent = words.has(key.in) ? readPair(words, key.in) : undefined;
       const device = readDevice(words);
       const task = readTask(words);
-      const cpu = words.number('cpu');
-      const len = words.number('len');
-      const mark = words.optionalNumber('mark') ?? 0;
-      const protocol = words.number('proto');
-      const returnValue = words.has('ret') ? words.bigint('ret') : undefined;
-      const detail = words.has('detail') ? readDetailWord(words.text('detail')) : undefined;
-      const seq = words.number('seq');
-      const index = words.count('call');
-      const packet = words.number('packet');
-      return {
-        index,
-        life: words.number('life'),
-        value: {
-          func,
-          module,
-          kind,
-          seq,
-          offsetNs,
-          durationNs,
-          timing,
-          depth,
-          parent,
-          cpu,
-          task,
-          device,
-          len,
-          mark,
-          protocol,
-          returnValue,
-          verdict: verdictName(kind, returnValue),
-          packet,
-          ...(detail === undefined ? {} : { detail }),
-        },
+      const cpu = words.number(key.cpu);
+      const len = words.number(key.len);
+      const mark = words.optionalNumber(key.mark) ?? 0;
+      const protocol = words.number(key.proto);
+      const returnValue = words.has(key.ret) ? words.bigint(key.ret) : undefined;
+      const verdict = verdictName(kind, returnValue);
+      // It says the same in words.
+      if (words.has(key.verdict)) words.behind(key.verdict);
+      const detail = words.has(key.detail) ? readDetailWord(words.rareText(key.detail)) : undefined;
+      const seq = words.number(key.seq);
+      to.index = words.count(key.call);
+      const packet = words.number(key.packet);
+      to.life = words.number(key.life);
+      const call = {
+        func,
+        module,
+        kind,
+        seq,
+        offsetNs,
+        durationNs,
+        timing,
+        depth,
+        parent,
+        cpu,
+        task,
+        device,
+        len,
+        mark,
+        protocol,
+        returnValue,
+        verdict,
+        packet,
       };
+      return detail === undefined ? call : { ...call, detail };
     },
 
-    sight(words, linkType, data) {
+    sight(words, linkType, data, to) {
       const flow = readFlow(words);
-      const offsetNs = words.number('at');
-      const len = words.number('len');
-      const macOffset = words.optionalNumber('l2');
-      const networkOffset = words.optionalNumber('l3');
-      const transportOffset = words.optionalNumber('l4');
-      const protocol = words.number('proto');
+      const offsetNs = words.number(key.at);
+      const len = words.number(key.len);
+      const macOffset = words.optionalNumber(key.l2);
+      const networkOffset = words.optionalNumber(key.l3);
+      const transportOffset = words.optionalNumber(key.l4);
+      const protocol = words.number(key.proto);
       const vlan = readVlan(words);
       const gso = readGso(words);
-      const mark = words.optionalNumber('mark') ?? 0;
-      const queue = words.number('queue');
-      const hash = words.number('hash');
-      const packetType = words.number('type');
+      const mark = words.optionalNumber(key.mark) ?? 0;
+      const queue = words.number(key.queue);
+      const hash = words.number(key.hash);
+      const packetType = words.number(key.type);
       const device = readDevice(words);
-      const socket = words.bigint('sock');
+      const socket = words.bigint(key.sock);
       const bytes = readBytes(words, linkType, data, vlan !== undefined);
-      const seq = words.number('seq');
-      const index = words.count('packet');
+      const seq = words.number(key.seq);
+      to.index = words.count(key.packet);
+      to.life = words.number(key.life);
       return {
-        index,
-        life: words.number('life'),
-        value: {
-          offsetNs,
-          seq,
-          flow,
-          len,
-          bytes,
-          macOffset,
-          networkOffset,
-          transportOffset,
-          protocol,
-          vlan,
-          queue,
-          gso,
-          hash,
-          mark,
-          device,
-          packetType,
-          socket,
-        },
+        offsetNs,
+        seq,
+        flow,
+        len,
+        bytes,
+        macOffset,
+        networkOffset,
+        transportOffset,
+        protocol,
+        vlan,
+        queue,
+        gso,
+        hash,
+        mark,
+        device,
+        packetType,
+        socket,
       };
     },
   };
 }
+
+/** A device or a task, and the words that say it. */
+interface Known<Value> {
+  readonly span: Uint8Array;
+  readonly value: Value;
+}
+
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 
 function readDetailWord(json: string): CallDetail {
   try {
@@ -201,7 +191,7 @@ function readDetailWord(json: string): CallDetail {
 
 const timings = ['exit', 'enter-only', 'point', 'unfinished'] as const;
 
-function readPair(words: Words, key: string): { life: number; call: number } {
+function readPair(words: Words, key: WordKey): { life: number; call: number } {
   const [life, call] = words.pair(key);
   return { life, call };
 }
@@ -209,34 +199,34 @@ function readPair(words: Words, key: string): { life: number; call: number } {
 function readBytes(words: Words, linkType: number, data: Uint8Array, hasTag: boolean): Uint8Array {
   const bytes = unframe(linkType, data, hasTag);
   if (bytes === undefined) throw new Unreadable('frame');
-  if (!words.has('skip')) return bytes;
-  const hex = words.raw('skip');
+  if (!words.has(key.skip)) return bytes;
+  const hex = words.raw(key.skip);
   if (!/^(?:[0-9a-f]{2})*$/.test(hex)) throw new Unreadable('skip');
   return Uint8Array.from([...Buffer.from(hex, 'hex'), ...bytes]);
 }
 
 function readVlan(words: Words): PacketSight['vlan'] {
-  if (!words.has('vlan')) return undefined;
-  const [tci, protocol] = words.pair('vlan');
+  if (!words.has(key.vlan)) return undefined;
+  const [tci, protocol] = words.pair(key.vlan);
   return { tci, protocol };
 }
 
 function readGso(words: Words): PacketSight['gso'] {
-  if (!words.has('gso')) return undefined;
-  const [segments, size] = words.pair('gso');
+  if (!words.has(key.gso)) return undefined;
+  const [segments, size] = words.pair(key.gso);
   return { size, segments };
 }
 
 /** undefined: the comment names none. */
 export function readFlow(words: Words): Flow | undefined {
-  if (!words.has('network')) return undefined;
-  const network = words.name('network', ['ipv4', 'ipv6', 'arp', 'other']);
-  const transport = words.text('transport');
-  const sourceAddress = words.text('src');
-  const sourcePort = words.optionalNumber('sport');
-  const destinationAddress = words.text('dst');
-  const destinationPort = words.optionalNumber('dport');
-  const tcpFlags = words.optionalText('flags');
+  if (!words.has(key.network)) return undefined;
+  const network = words.name(key.network, ['ipv4', 'ipv6', 'arp', 'other']);
+  const transport = words.text(key.transport);
+  const sourceAddress = words.text(key.src);
+  const sourcePort = words.optionalNumber(key.sport);
+  const destinationAddress = words.text(key.dst);
+  const destinationPort = words.optionalNumber(key.dport);
+  const tcpFlags = words.optionalText(key.flags);
   return {
     network,
     transport,
@@ -245,35 +235,35 @@ export function readFlow(words: Words): Flow | undefined {
     sourcePort,
     destinationPort,
     tcpFlags,
-    detail: words.text('info'),
+    detail: words.text(key.info),
   };
 }
 
 export function readEnd(words: Words): { readonly life: number; readonly value: LifeEnd } {
-  const how = words.name('how', lifeEnds);
-  const reason = words.optionalText('reason');
-  const reasonCode = words.optionalNumber('code');
-  const program = words.optionalText('program');
+  const how = words.name(key.how, lifeEnds);
+  const reason = words.optionalText(key.reason);
+  const reasonCode = words.optionalNumber(key.code);
+  const program = words.optionalText(key.program);
   const location = readLocation(words);
-  const offsetNs = words.number('at');
-  const rule = words.has('family') ? readRule(words) : undefined;
+  const offsetNs = words.number(key.at);
+  const rule = words.has(key.family) ? readRule(words) : undefined;
   return {
-    life: words.number('life'),
+    life: words.number(key.life),
     value: { offsetNs, how, reason, reasonCode, location, program, rule },
   };
 }
 
 function readLocation(words: Words): CodeLocation | undefined {
-  if (!words.has('loc')) return undefined;
-  const text = words.text('loc');
+  if (!words.has(key.loc)) return undefined;
+  const text = words.text(key.loc);
   const plus = text.lastIndexOf('+');
   if (plus < 0) throw new Unreadable('loc');
-  const address = words.bigint('addr');
+  const address = words.bigint(key.addr);
   return {
     address,
     func: text.slice(0, plus),
     offset: readNumber(text.slice(plus + 1)),
-    module: words.optionalText('module'),
+    module: words.optionalText(key.module),
   };
 }
 
@@ -293,20 +283,20 @@ export interface LifeHead {
 
 export function readLife(words: Words): LifeHead {
   return {
-    id: words.number('id'),
-    index: words.count('index'),
-    parent: readLink(words, 'from'),
-    mergedInto: readLink(words, 'into'),
-    offsetNs: words.number('at'),
-    skb: words.bigint('skb'),
-    calls: words.count('calls'),
-    packets: words.count('packets'),
-    sockets: words.has('sockets') ? words.count('sockets') : 0,
-    conntracks: words.has('conntracks') ? words.count('conntracks') : 0,
+    id: words.number(key.id),
+    index: words.count(key.index),
+    parent: readLink(words, key.from),
+    mergedInto: readLink(words, key.into),
+    offsetNs: words.number(key.at),
+    skb: words.bigint(key.skb),
+    calls: words.count(key.calls),
+    packets: words.count(key.packets),
+    sockets: words.has(key.sockets) ? words.count(key.sockets) : 0,
+    conntracks: words.has(key.conntracks) ? words.count(key.conntracks) : 0,
   };
 }
 
-function readLink(words: Words, key: 'from' | 'into'): Life['parent'] {
+function readLink(words: Words, key: WordKey): Life['parent'] {
   if (!words.has(key)) return undefined;
   const [life = '', call = '', name = ''] = words.parts(key, 3);
   const operation = linkOperations.find((each) => each === name);
@@ -321,49 +311,50 @@ export interface PathHead extends Omit<BarePath, 'lives' | 'losses' | 'traceId'>
 }
 
 export function readPath(words: Words): PathHead {
-  const id = words.number('id');
-  const durationNs = words.number('dur');
-  const direction = words.name('dir', ['transmit', 'receive', 'unknown']);
-  const ending = words.name('ending', ['ended', 'idle', 'evicted', 'stopped']);
+  const id = words.number(key.id);
+  const durationNs = words.number(key.dur);
+  const direction = words.name(key.dir, ['transmit', 'receive', 'unknown']);
+  const ending = words.name(key.ending, ['ended', 'idle', 'evicted', 'stopped']);
   const flow = readFlow(words);
-  const lives = words.count('lives');
-  const losses = words.count('losses');
-  const startTimeNs = words.bigint('start');
-  const host = words.optionalText('host');
-  const of = host === undefined ? {} : { origin: { host, bootId: words.text('boot') } };
+  const lives = words.count(key.lives);
+  const losses = words.count(key.losses);
+  const startTimeNs = words.bigint(key.start);
+  const host = words.optionalText(key.host);
+  const of = host === undefined ? {} : { origin: { host, bootId: words.text(key.boot) } };
   return { id, startTimeNs, durationNs, ending, flow, direction, lives, losses, ...of };
 }
 
 export function readLoss(words: Words): PathLoss {
-  const cause = words.name('cause', ['events', 'link', 'memory', 'continued']);
+  const cause = words.name(key.cause, ['events', 'link', 'memory', 'continued']);
   switch (cause) {
     case 'events':
       return {
         cause,
-        life: words.number('life'),
-        afterSeq: words.number('after'),
-        count: words.number('count'),
+        life: words.number(key.life),
+        afterSeq: words.number(key.after),
+        count: words.number(key.count),
         ...readGap(words),
       };
     case 'memory':
-      return { cause, count: words.number('count') };
+      return { cause, count: words.number(key.count) };
     case 'link':
     case 'continued':
-      return { cause, life: words.number('life') };
+      return { cause, life: words.number(key.life) };
   }
 }
 
 /** The calls around a gap; recordings of before have none. */
 function readGap(words: Words): { readonly before: number; readonly after: number } {
-  if (!words.has('between')) return { before: -1, after: -1 };
-  const { life: before, call: after } = readPair(words, 'between');
+  if (!words.has(key.between)) return { before: -1, after: -1 };
+  const { life: before, call: after } = readPair(words, key.between);
   return { before, after };
 }
 
 const isLossCause = (name: string): name is LossCause => Object.hasOwn(lossCauses, name);
 
 /** The run's own statistics; throws Unreadable. */
-export function readRun(comment: string, words: Words): Statistics {
+export function readRun(comment: string): Statistics {
+  const words = parseWords(comment);
   const drops = new Map<string, number>();
   const losses = noLosses();
   eachWord(comment, (key, value) => {
@@ -377,9 +368,9 @@ export function readRun(comment: string, words: Words): Statistics {
     else if (isLossCause(name)) losses.set(name, count);
   });
   return {
-    events: words.count('events'),
-    lives: words.count('lives'),
-    paths: words.count('paths'),
+    events: words.count(key.events),
+    lives: words.count(key.lives),
+    paths: words.count(key.paths),
     drops,
     losses,
   };

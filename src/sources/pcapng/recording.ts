@@ -6,6 +6,7 @@ import { SkbspanError } from '../../errors.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
 import { blockType, optionCode } from '../../exporters/pcapng/blocks.ts';
+import { key } from '../../exporters/pcapng/word-keys.ts';
 import { commentKind, recordingFormat } from '../../exporters/pcapng/words.ts';
 import { type Block, createBlockParser, eachOption, readComments, readPacket } from './blocks.ts';
 import { createPathAssembler } from './path-assembler.ts';
@@ -38,28 +39,28 @@ export function createRecordingReader(name: string): RecordingReader {
   let handed = 0;
   let run: Statistics | undefined;
 
-  function visit({ type, body }: Block): void {
-    switch (type) {
+  function visit(block: Block): void {
+    switch (block.type) {
       case blockType.sectionHeader:
-        checkSection(name, body);
+        checkSection(name, block.body);
         linkTypes = [];
         break;
       case blockType.interface:
-        if (body.length < 8) throw broken('an interface of less than 8 bytes');
-        linkTypes.push(body.readUInt16LE(0));
+        if (block.body.length < 8) throw broken('an interface of less than 8 bytes');
+        linkTypes.push(block.body.readUInt16LE(0));
         break;
       case blockType.packet:
-        visitPacket(body);
+        visitPacket(block);
         break;
       case blockType.statistics:
-        for (const comment of readComments(body, 12) ?? []) visitRun(comment);
+        for (const comment of readComments(block.body, 12) ?? []) visitRun(comment);
         break;
       // Names, and what other tools may have added, say nothing about paths.
     }
   }
 
-  function visitPacket(body: Buffer): void {
-    const packet = readPacket(body);
+  function visitPacket({ bytes, from, to }: Block): void {
+    const packet = readPacket(bytes, from, to);
     if (packet === undefined) throw broken('a packet whose lengths contradict each other');
     const linkType = linkTypes[packet.interface];
     if (linkType === undefined) throw broken('a packet of an interface that is not there');
@@ -70,7 +71,7 @@ export function createRecordingReader(name: string): RecordingReader {
   function visitRun(comment: string): void {
     if (!comment.startsWith(`${commentKind.run} `)) return;
     try {
-      const more = readRun(comment, parseWords(comment));
+      const more = readRun(comment);
       run = run === undefined ? more : addStatistics(run, more);
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
@@ -138,7 +139,7 @@ function checkMagic(name: string, bytes: Buffer): void {
 
 function checkSection(name: string, body: Buffer): void {
   let application = '';
-  const isWhole = eachOption(body, 16, (code, from, to) => {
+  const isWhole = eachOption(body, 16, body.length, (code, from, to) => {
     if (code === optionCode.sectionApplication) application = body.toString('utf8', from, to);
   });
   const comments = readComments(body, 16) ?? [];
@@ -163,7 +164,7 @@ function checkSection(name: string, body: Buffer): void {
 function fileWords(name: string, comment: string): { format: number; mode: string } {
   try {
     const words = parseWords(comment);
-    return { format: words.number('format'), mode: words.text('mode') };
+    return { format: words.number(key.format), mode: words.text(key.mode) };
   } catch (error) {
     if (error instanceof Unreadable) throw notOurs(name, 'has a section header that is damaged');
     throw error;

@@ -10,9 +10,9 @@ import {
   capturedBytesMax,
   checkPacket,
   type EnhancedPacket,
-  optionBytesMax,
   verdictType,
 } from '../../../src/exporters/pcapng/blocks.ts';
+import { optionBytesMax } from '../../../src/exporters/pcapng/options.ts';
 
 const packet: EnhancedPacket = {
   timeHigh: 0,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { SkbspanError } from '../../../src/errors.ts';
 import type { PacketPath } from '../../../src/event/packet-path.ts';
 import type { Statistics } from '../../../src/event/statistics.ts';
-import { blockType } from '../../../src/exporters/pcapng/blocks.ts';
+import { createBlockBuffer } from '../../../src/exporters/pcapng/block-buffer.ts';
+import { appendSectionHeader, blockType } from '../../../src/exporters/pcapng/blocks.ts';
 import { numberedFile } from '../../../src/exporters/pcapng/file-output.ts';
 import {
   createPcapngExporter,
@@ -167,6 +169,30 @@ test('a stream gets the same and is not ended', async () => {
   assert.ok(output.writable);
   assert.ok(read(output.read() as Buffer).times.length === all.length);
 });
+
+test('a pipe gets the last packets when nothing newer comes', async () => {
+  const output = new PassThrough({ highWaterMark: 1e9 });
+  const exporter = createPcapngExporter({ output, mode: 'path', version: '0' });
+  await exporter.start();
+  await exporter.export([pingPath()]);
+  assert.deepEqual(read(output.read() as Buffer).times, []);
+  // The timer does not keep a process, the reader does.
+  const waits = setInterval(() => undefined, 1000);
+  await once(output, 'readable');
+  clearInterval(waits);
+  const content = read(Buffer.concat([sectionOf(), output.read() as Buffer]));
+  assert.equal(content.times.length, 1);
+  await exporter.export([pingPath()]);
+  await exporter.shutdown(1000, statistics);
+  assert.equal(read(Buffer.concat([sectionOf(), output.read() as Buffer])).times.length, 1);
+});
+
+/** A section header, because each part of a stream is read by itself here. */
+function sectionOf(): Uint8Array {
+  const out = createBlockBuffer();
+  appendSectionHeader(out, {});
+  return out.take();
+}
 
 test('what is too long for a block is counted as refused, and the rest is written', async (t) => {
   const output = join(folderOf(t), 'a.pcapng');

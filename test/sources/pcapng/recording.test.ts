@@ -16,6 +16,7 @@ import {
   type RecordingReader,
 } from '../../../src/sources/pcapng/recording.ts';
 import { sight } from '../../fixtures/packet-path-parts.ts';
+import { detailedPath } from '../../fixtures/detailed-path.ts';
 import { allPaths, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 import { hostEth0 } from '../../fixtures/scenery.ts';
 import { record } from './record.ts';
@@ -290,4 +291,33 @@ test('what stands before damage is handed out', () => {
   const reader = createRecordingReader('test');
   assert.throws(() => reader.push(bad), /damaged at byte/);
   assert.deepEqual(reader.salvage(), all);
+});
+
+test("what was asked of a program's call comes back beside its verdict", () => {
+  const [life] = detailedPath().lives;
+  const detailed = life?.calls.find(({ detail }) => detail !== undefined);
+  assert.ok(detailed !== undefined);
+  const path = pingWith({
+    calls: [
+      {
+        ...detailed,
+        kind: 'tc',
+        parent: undefined,
+        packet: -1,
+        returnValue: 2n,
+        verdict: 'TC_ACT_SHOT',
+      },
+    ],
+  });
+  assert.deepEqual(readAll(record([path])).paths, [path]);
+});
+
+test('words that a later version adds are passed over', () => {
+  const bytes = rearranged((records) =>
+    records
+      .map(replaced(' at=', ' newer=%20x at='))
+      .map(replaced(' seq=', ' more=0x7 seq='))
+      .map(replaced('/19', '/19 last=1')),
+  );
+  assert.deepEqual(readAll(bytes).paths, all);
 });
