@@ -86,6 +86,7 @@ enum probe_role {
 	ROLE_MORPH = 10, /* skb_morph(OTHER target, source) */
 	ROLE_REASSEMBLE = 11, /* inet_frag_queue_insert(OTHER queue, fragment) */
 	ROLE_MERGE = 12, /* skb_gro_receive(OTHER into, skb): merged if it returns 0 */
+	ROLE_ARRIVAL = 13, /* eth_type_trans: every skb that is built from a frame comes by (frame.h) */
 	ROLE_INNER = 32, /* takes no skb: belongs to the packet in whose call it runs (inner.h) */
 	ROLE_MAP_LOOKUP = 33, /* the same, (map, key), returns the address of the value */
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */

@@ -25,6 +25,7 @@ export const allocators = [
   '__netdev_alloc_skb',
   'alloc_skb_for_msg',
   'build_skb',
+  'build_skb_around', // of a frame: what it returns comes from nowhere else
   'napi_alloc_skb',
   'napi_build_skb',
   'napi_get_frags', // may hand out again the one whose content GRO took
@@ -61,6 +62,7 @@ const byName = new Map<string, ProbeRole>([
   ['inet_frag_queue_insert', probeRole.reassemble],
   ['skb_gro_receive', probeRole.merge],
   ['skb_gro_receive_list', probeRole.merge],
+  ['eth_type_trans', probeRole.arrival],
 ]);
 
 /** Roles that are played when the function returns: its exit is watched whatever the user asks for. */

@@ -252,6 +252,7 @@ export const probeRole = {
   morph: 10,
   reassemble: 11,
   merge: 12,
+  arrival: 13,
   inner: 32,
   mapLookup: 33,
   mapUpdate: 34,
@@ -362,4 +363,10 @@ export const filterWindow = {
   network: 1,
   innerLink: 2,
   innerNetwork: 3,
+} as const;
+
+export const frameWatch = {
+  none: 0,
+  watched: 1,
+  copied: 2,
 } as const;

@@ -19,8 +19,8 @@
  *
  * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
  * device milestones, but of the sockets only TCP's (tcp:tcp_probe), the reading (skb:skb_copy_datagram_iovec) and who freed it
- * in the end: what UDP queued and nobody read while it was watched is `consumed`, or `unknown` while alive. And it has no links:
- * the clone that a tap gets is a path of its own.
+ * in the end: what UDP queued and nobody read while it was watched is `consumed`, or `unknown` while alive. Where the kernel has no
+ * trampolines, it has no links either: the clone that a tap gets is a path of its own.
  */
 import type { Call, Life, Outcome, PacketPath } from './packet-path.ts';
 
@@ -29,7 +29,7 @@ type Milestone = 'socket' | 'read' | 'device' | 'stack';
 const milestones: readonly (readonly [Milestone, RegExp])[] = [
   [
     'read',
-    /^(?:__)?skb_(?:copy_datagram|copy_and_csum_datagram|datagram_iter)|^skb:skb_copy_datagram_iovec$|^skb_consume_udp$|^tcp_eat_recv_skb$/,
+    /^(?:__)?skb_(?:copy_datagram|copy_and_csum_datagram|datagram_iter)|^skb:skb_copy_datagram_iovec$|^skb_consume_udp$|^tcp_eat_recv_skb$|^(?:udp|raw)(?:v6)?_recvmsg$|^ping_recvmsg$/,
   ],
   [
     'socket',
@@ -61,6 +61,13 @@ const milestoneAt = ({ kind, func }: Call): Milestone | undefined =>
 
 /** veth copies what comes in before XDP sees it: it was not transmitted, the copy is on its way. */
 const copiers = /^(?:skb_pp_cow_data|skb_cow_data_for_xdp|veth_\w+)$/;
+
+/** Kernels before 6.3 do not say who freed it. */
+const isCopiedForXdp = (index: number, lives: readonly BareLife[]): boolean =>
+  lives.some(
+    ({ parent, calls }) =>
+      parent?.life === index && parent.operation === 'copy' && calls[0]?.kind === 'xdp',
+  );
 
 /** The program that sent the frame on, after which nothing was seen of it. */
 function senderOf(life: BareLife, index: number, lives: readonly BareLife[]): Call | undefined {
@@ -103,7 +110,7 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
     const { device, func: by, offsetNs } = sender;
     return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by };
   }
-  const isCopied = copiers.test(end?.location?.func ?? '');
+  const isCopied = copiers.test(end?.location?.func ?? '') || isCopiedForXdp(index, lives);
   if (call !== undefined && milestone === 'device' && !isCopied) {
     const { device, func } = call;
     const { offsetNs } = call;

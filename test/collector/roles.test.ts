@@ -39,6 +39,8 @@ const table: readonly (readonly [string, number])[] = [
   ['skb_attempt_defer_free', probeRole.release],
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],
+  ['eth_type_trans', probeRole.arrival],
+  ['build_skb_around', probeRole.alloc],
 ];
 
 for (const [name, role] of table) {
@@ -54,6 +56,7 @@ test('allocators and everything that ends, clones or copies are watched whatever
     'kfree_skbmem',
     'skb_clone',
     'skb_copy_header',
+    'eth_type_trans',
   ]) {
     assert.ok(isTrackingRole(roleOf(name)), name);
   }

@@ -8,6 +8,7 @@ import { filter, verifier } from './scenarios/filter.ts';
 import { flood } from './scenarios/flood.ts';
 import { fragments, routed } from './scenarios/fragments.ts';
 import { interrupted, killed, second } from './scenarios/leftovers.ts';
+import { links } from './scenarios/links.ts';
 import { netns } from './scenarios/netns.ts';
 import { bridgedOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
@@ -16,6 +17,7 @@ import { tc, xdp } from './scenarios/programs.ts';
 import { manyPrograms, programFlood } from './scenarios/program-flood.ts';
 import { surroundings } from './scenarios/surroundings.ts';
 import { merges, segments } from './scenarios/segments.ts';
+import { jumbo, redirects } from './scenarios/xdp-frames.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -65,20 +67,17 @@ const unproven = (why: string, cases: readonly Case[]): readonly Case[] =>
 const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
-    ...[filter, tunnel, details, second, surroundings, tc, xdp, programFlood],
+    ...[filter, tunnel, details, second, surroundings],
+    ...[tc, xdp, programFlood, redirects, jumbo, manyPrograms],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
   ...withBackend('kprobe-session', [flood], FEW_FUNCTIONS),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details]),
-  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, tc]),
+  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
+  ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
   ...unproven(
     'calls of the packets that TCP answers from softirq are not explained yet',
     withBackend('kprobe-session', [tcpOracle]),
-  ),
-  ...unproven('its programs do not load yet', withBackend('kprobe-session', [manyPrograms])),
-  ...unproven(
-    'this backend does not join native XDP yet',
-    withBackend('tracepoint', [xdp, programFlood]),
   ),
 ];
 
@@ -89,19 +88,16 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       'kprobe',
       [
         ...[...all, copy, fragments, routed, merges, flood, tcpOracle, bridgedOracle],
-        ...[filter, tunnel, details, second, tc, programFlood],
+        ...[filter, tunnel, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
       ],
       FEW_FUNCTIONS,
     ),
-    ...withBackend('kprobe', [surroundings], SURROUNDINGS),
+    ...withBackend('kprobe', [surroundings, redirects], SURROUNDINGS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
+    ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
     ...unproven(
       'at the first burst of data paths are handed out as idle, in two parts: why is not found yet',
       withBackend('kprobe', [segments], FEW_FUNCTIONS),
-    ),
-    ...unproven(
-      'with few functions what XDP redirects is not found again yet',
-      withBackend('kprobe', [xdp], FEW_FUNCTIONS),
     ),
   ],
   '6.12': [...newer, ...withBackend('kprobe-session', [bridgedOracle])],
