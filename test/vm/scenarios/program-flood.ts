@@ -57,8 +57,11 @@ export const programFlood: Scenario = {
 };
 
 const MANY = 20;
-/** How much slower or quicker the same may be on an emulated CPU that others use, too. */
-const NOISE_MS = 1000;
+/**
+ * The verifier checks two programs of ours for each, which are bigger than it: measured is 2 to 7 times what `bpftool prog load`
+ * takes for it on the same emulated CPU.
+ */
+const LOADS_PER_PROGRAM = 10;
 
 /** How long a start takes without programs, with one and with many: nobody waits for more than each one needs. Nothing stays behind. */
 export const manyPrograms: Scenario = {
@@ -90,13 +93,13 @@ export const manyPrograms: Scenario = {
     for (let n = 1; n <= MANY; n++) rmSync(file(n));
   },
   check({ fact, note, text }) {
-    const times = fact('times') as Record<'without' | 'one' | 'many', number>;
-    note(`ms: ${JSON.stringify(times)}`);
-    const need = Math.max(times.one - times.without, 0) + NOISE_MS;
-    const took = times.many - times.without;
+    const times = fact('times') as Record<'without' | 'one' | 'many' | 'loadMs', number>;
+    const took = times.many - times.one;
+    note(`ms: ${JSON.stringify(times)}, ${Math.round(took / (MANY - 1))} for each more`);
+    const most = LOADS_PER_PROGRAM * times.loadMs;
     assert.ok(
-      took <= MANY * need,
-      `${took} ms for ${MANY} programs, of which one takes ${need} ms`,
+      took <= most,
+      `${took} ms for ${MANY - 1} more, which were loaded in ${times.loadMs}`,
     );
     assert.match(text('skbspan.log'), new RegExp(`and ${MANY} tc or XDP programs`));
     const { before, loaded, during, after } = fact('stages') as Record<string, Traces>;
