@@ -83,6 +83,7 @@ export const manyPrograms: Scenario = {
     const began = performance.now();
     for (let n = 2; n <= MANY; n++) load(n);
     const loadMs = performance.now() - began;
+    lab.record('check', lab.run(`${process.execPath} dist/cli/main.js check`));
     const loaded = traces(lab);
     const trace = await lab.trace();
     const during = traces(lab);
@@ -101,6 +102,14 @@ export const manyPrograms: Scenario = {
       took <= most,
       `${took} ms for ${MANY - 1} more, which were loaded in ${times.loadMs}`,
     );
+    assert.match(
+      text('check'),
+      new RegExp(
+        `^Loaded: ${MANY} tc programs and 0 XDP programs; this kernel lets them be traced`,
+        'm',
+      ),
+    );
+    assert.match(text('check'), /^fentry and fexit +yes/m);
     assert.match(text('skbspan.log'), new RegExp(`and ${MANY} tc or XDP programs`));
     const { before, loaded, during, after } = fact('stages') as Record<string, Traces>;
     assert.equal((loaded?.programs ?? 0) - (before?.programs ?? 0), MANY);
