@@ -15,7 +15,8 @@
  * Except taps: a copy that tcpdump gets says nothing about the packet. A life is one if it was made by what serves packet
  * sockets, or if its socket is of that family.
  *
- * XDP runs where a packet comes in. A frame that it sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
+ * XDP runs where a packet comes in. What a frame was made from, and what it became, is the same packet: the last of them tells. A
+ * frame that XDP sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
  *
  * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
  * device milestones, but of the sockets only TCP's (tcp:tcp_probe), the reading (skb:skb_copy_datagram_iovec) and who freed it
@@ -68,6 +69,11 @@ const isCopiedForXdp = (index: number, lives: readonly BareLife[]): boolean =>
     ({ parent, calls }) =>
       parent?.life === index && parent.operation === 'copy' && calls[0]?.kind === 'xdp',
   );
+
+/** What became of an skb or frame from which XDP's frame or the next skb was made is told by that one. */
+const isStation = (index: number, lives: readonly BareLife[]): boolean =>
+  isCopiedForXdp(index, lives) ||
+  lives.some(({ parent }) => parent?.life === index && parent.operation === 'xdp');
 
 /** The program that sent the frame on, after which nothing was seen of it. */
 function senderOf(life: BareLife, index: number, lives: readonly BareLife[]): Call | undefined {
@@ -187,7 +193,7 @@ export function findOutcome(path: { readonly lives: readonly BareLife[] }): Pack
   const { lives } = path;
   let best: Outcome | undefined;
   for (const [index, life] of lives.entries()) {
-    if (index > 0 && isTap(life, lives)) continue;
+    if ((index > 0 && isTap(life, lives)) || isStation(index, lives)) continue;
     const outcome = outcomeOf(life, index, lives);
     if (best === undefined || ranks.indexOf(outcome.kind) > ranks.indexOf(best.kind))
       best = outcome;

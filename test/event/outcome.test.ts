@@ -143,6 +143,23 @@ describe('outcome', () => {
     assert.equal(buildPath({ lives: [sent, copy] }).outcome.kind, 'dropped');
     assert.equal(buildPath({ lives: [sent] }).outcome.kind, 'transmitted');
   });
+  test('what XDP made of it tells, even if that is nothing', () => {
+    const sent = life([{ func: 'net:net_dev_start_xmit', at: 0, lasts: 1, device: clientVeth }], {
+      end: consumed(5),
+    });
+    const frame = life([{ func: 'xdp:sends', kind: 'xdp', at: 7, lasts: 1, device: serverVeth }], {
+      id: 2,
+      from: { call: [0, -1], operation: 'copy' },
+      end: consumed(9),
+    });
+    const built = life([{ func: 'net:netif_receive_skb', at: 10, lasts: 1, device: serverVeth }], {
+      id: 3,
+      from: { call: [1, 0], operation: 'xdp' },
+    });
+    assert.equal(brief(buildPath({ lives: [sent, frame, built] })), 'unknown 2/0 by  at ?');
+    const ended = { ...built, end: consumed(20) };
+    assert.equal(buildPath({ lives: [sent, frame, ended] }).outcome.life, 2);
+  });
   test('freed by who reads the socket: it was delivered', () => {
     for (const func of ['udp_recvmsg', 'udpv6_recvmsg', 'raw_recvmsg', 'ping_recvmsg']) {
       const location = { address: 1n, func, module: undefined, offset: 4 };
