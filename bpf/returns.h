@@ -31,6 +31,7 @@
 	X(fentry, ip_do_fragment, 2, 0, ROLE_FRAGMENT_LIST)                                                            \
 	X(fentry, ip6_fragment, 2, 0, ROLE_FRAGMENT_LIST)                                                              \
 	X(fentry, inet_frag_queue_insert, 1, 0, ROLE_REASSEMBLE)                                                       \
+	X(fentry, skb_attempt_defer_free, 0, 0, ROLE_FREE)                                                             \
 	X(fexit, __alloc_skb, 0, 0, ROLE_ALLOC)                                                                        \
 	X(fexit, __build_skb, 0, 0, ROLE_ALLOC)                                                                        \
 	X(fexit, __napi_alloc_skb, 0, 0, ROLE_ALLOC)                                                                   \
@@ -57,8 +58,14 @@ static __always_inline u64 token_of(u64 skb)
 static __noinline int on_maker(u64 skb, u64 other, u64 result, u32 role)
 {
 	u64 token = role == ROLE_ALLOC ? 0 : token_of(skb);
+	struct life *life;
 
-	if (role == ROLE_MERGE) {
+	if (role == ROLE_FREE) {
+		/* Its last owner, a socket's reader: another CPU frees it some time later. */
+		life = bpf_map_lookup_elem(&lives, &skb);
+		if (life)
+			die(life, skb, 0, NO_PROBE, FREE_RELEASED);
+	} else if (role == ROLE_MERGE) {
 		if (token && token != IGNORED_TOKEN && (u32)result == 0)
 			merge(skb, other, token, NO_PROBE, LINK_GRO);
 	} else if (role == ROLE_COPY) {

@@ -21,6 +21,7 @@ export const returnProbes = [
   ['fentry', 'ip_do_fragment'],
   ['fentry', 'ip6_fragment'],
   ['fentry', 'inet_frag_queue_insert'],
+  ['fentry', 'skb_attempt_defer_free'],
   ...allocators.map((func) => ['fexit', func] as const),
 ] as const;
 

@@ -106,10 +106,11 @@ export const redirects: Scenario = {
   check(evidence) {
     const { backend, fact, summary } = evidence;
     assert.equal(fact('status'), 0);
-    // From 6.18 on no tracepoint tells when what was read from a UDP socket is freed: its address is used again.
-    const reused = backend === 'tracepoint' ? { reused: 0 } : {};
-    assertLossless({ ...summary, losses: { ...summary.losses, ...reused } });
-    const paths = evidence.paths as unknown as readonly SeenStory[];
+    assertLossless(summary);
+    // From 6.18 on another CPU frees what was read, at some time: when nothing was heard for three seconds, in a second part.
+    const paths = (evidence.paths as unknown as readonly SeenStory[]).filter(
+      ({ losses }) => !losses.some((loss) => (loss as { cause: string }).cause === 'continued'),
+    );
     assert.equal(paths.length, ways.length * SENT, 'a path for each datagram');
     for (const [index, { func, device }] of ways.entries()) {
       assert.equal((fact(`counted-${index}`) as number[])[counted.xdpRedirect], SENT, func);
