@@ -2,10 +2,11 @@
 /*
  * returns.h - links for the backend tracepoint, where the kernel has trampolines (fentry and fexit) though it has no kprobes.
  *
- * Only functions that make an skb, from another one or from nothing, or put one into another. They say nothing but that: no call is
- * recorded, so a link names the parent, not the call. A birth ends whatever life the address had before: then tracepoint.h need
- * not guess. A trampoline hands a program one function's arguments and what it returned, so there is a
- * program for each, loaded where that function is (src/collector/return-probes.ts).
+ * Only functions that make an skb, from another one or from nothing, put one into another, or give one up where no tracepoint tells
+ * (since 6.18, what a UDP socket's reader read). They say nothing but that: no call is recorded, so a link names the parent, not the
+ * call. A birth ends whatever life the address had before: then tracepoint.h need not guess. A trampoline hands a program one
+ * function's arguments and what it returned, so there is a program for each, loaded where that function is
+ * (src/collector/return-probes.ts).
  *
  * The copy that veth makes for XDP is not among them (skb_copy_header is part of them all): it is known by its content (frame.h, 4),
  * which takes no trampoline.
