@@ -54,6 +54,13 @@ struct config {
 	u32 _pad;
 };
 
+/* Whether XDP programs are watched, so that packets may be frames before and after they are skbs (frame.h). */
+enum frame_watch {
+	FRAMES_NONE = 0,
+	FRAMES_WATCHED = 1,
+	FRAMES_COPIED = 2, /* and who copies an skb for XDP is not: a copy is known by its content */
+};
+
 struct control {
 	/*
 	 * Where a function whose exit is watched seems to return to (the kernel's trampolines for kretprobe, rethook and the
@@ -67,7 +74,7 @@ struct control {
 	/* Ids of our own maps, whose use is not told; the rest 0. */
 	u32 own_maps[OWN_MAPS];
 	u32 page_bytes; /* 0: unknown, fragments cannot be read */
-	u32 frames; /* 1: XDP programs are watched, so packets may be frames before and after they are skbs (frame.h) */
+	u32 frames; /* enum frame_watch */
 	u32 recording; /* 1: record. Starts at 0, so that nothing is recorded of a half-attached set; 0 again stops at once */
 };
 

@@ -256,6 +256,7 @@ struct skb_shared_info {
 	unsigned short gso_size;
 	unsigned short gso_segs;
 	struct sk_buff *frag_list;
+	unsigned int xdp_frags_size;
 	struct skb_fragment frags[1];
 };
 
@@ -273,6 +274,8 @@ struct xdp_buff {
 	void *data_end;
 	void *data_hard_start;
 	struct xdp_rxq_info *rxq;
+	u32 frame_sz;
+	u32 flags;
 };
 
 struct bpf_prog_aux {

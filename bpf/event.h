@@ -87,6 +87,7 @@ enum probe_role {
 	ROLE_REASSEMBLE = 11, /* inet_frag_queue_insert(OTHER queue, fragment) */
 	ROLE_MERGE = 12, /* skb_gro_receive(OTHER into, skb): merged if it returns 0 */
 	ROLE_DEFER = 13, /* skb_attempt_defer_free: what is alive when it returns is freed later, elsewhere */
+	ROLE_ARRIVAL = 14, /* eth_type_trans: every skb that is built from a frame comes by (frame.h) */
 	ROLE_INNER = 32, /* takes no skb: belongs to the packet in whose call it runs (inner.h) */
 	ROLE_MAP_LOOKUP = 33, /* the same, (map, key), returns the address of the value */
 	ROLE_MAP_UPDATE = 34, /* the same, (map, key, value) */

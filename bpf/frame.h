@@ -14,6 +14,15 @@
  *    skb that is built from the frame is its child (LINK_XDP). Anything else at that address is another packet.
  * 3. A frame that a program took out of an skb (XDP_TX and XDP_REDIRECT on veth; the skb is freed) is noted the same way, and
  *    gets a life, child of the skb's, when it is seen next.
+ * 4. veth copies nearly every skb for XDP, frees it, and runs the program on the copy, in one go. Where the function that copies
+ *    is not watched (backend tracepoint), the skb that this CPU freed last is noted: device, length, and the same hash. A
+ *    frame that equals it in all of these is its copy, and a life of its own, child of the skb's.
+ *
+ * All lengths are those of the whole packet; what is compared are the first bytes of the first buffer. So a frame in several
+ * buffers (xdp.frags) is no other case.
+ *
+ * An skb that is built from a frame must be seen while its bytes are where they were, whatever functions the user asked for:
+ * eth_type_trans(), which drivers, veth and cpumap all call then, is always watched (ROLE_ARRIVAL).
  *
  * A frame's life ends when an skb is built from it, by a verdict (programs.bpf.c), or when the frame is returned.
  *
@@ -29,6 +38,7 @@
 #define HEADS_MAX 32768
 #define FRAMES_MAX 8192
 #define FRAME_BYTES 64 /* that are compared */
+#define FRAME_BYTES_MIN 42 /* of a copy: fewer say too little (ARP is that long) */
 
 /* Key: skb->head. Value: address of the skb. Owner: see_skb(). LRU: nobody deletes, and nobody believes it unchecked. */
 struct {
@@ -54,8 +64,8 @@ struct frame {
 	u64 token; /* the XDP call that sent it on */
 	u64 skb; /* the skb it was taken out of, 0: none */
 	u64 content; /* hash of the first bytes when it was sent on */
-	u32 len; /* and its length in this buffer; 0: a program runs on it now */
-	u32 probe; /* of that program */
+	u32 len; /* and its length; 0: a program runs on it now */
+	u32 operation; /* how it came from that call: enum link_operation */
 };
 
 /*
@@ -68,6 +78,22 @@ struct {
 	__type(key, u64);
 	__type(value, struct frame);
 } frames SEC(".maps");
+
+/* The skb that each CPU freed last, if it had its Ethernet header before it. Owner: note_consumed(). */
+struct consumed {
+	u64 token; /* of its life, no call; 0: it was not followed, or its copy was found */
+	u64 dev;
+	u64 content; /* hash of the first `bytes` */
+	u32 len;
+	u32 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct consumed);
+} consumed SEC(".maps");
 
 /* Is `found` the address of a followed (or ignored) skb that has this buffer? Then that address, else 0. */
 static __always_inline u64 owner_of(u64 *found, u64 head)
@@ -99,16 +125,17 @@ static __always_inline void note_head(u64 address)
 		bpf_map_update_elem(&heads, &head, &address, BPF_ANY);
 }
 
-/* Hash over the first bytes of a packet; 0: they cannot be read. */
-__noinline u64 content_hash(u64 data, u32 len)
+/* Hash over the first bytes of a packet, of which `linear` stand at `data`; 0: they cannot be read. */
+__noinline u64 content_hash(u64 data, u32 linear)
 {
-	u64 words[FRAME_BYTES / 8] = {}, hash = len, bytes = len;
+	u64 words[FRAME_BYTES / 8] = {}, hash, bytes = linear;
 
 	if (bytes >= FRAME_BYTES)
 		bytes = FRAME_BYTES;
 	else
 		/* Says again what is known, in the register that is used: older verifiers forget it in a copy. */
 		asm volatile("%0 &= 63" : "+r"(bytes));
+	hash = bytes;
 	if (!bytes || bpf_probe_read_kernel(words, bytes, (void *)data))
 		return 0;
 	for (u32 i = 0; i < FRAME_BYTES / 8; i++)
@@ -170,10 +197,10 @@ __noinline u32 see_skb(u64 address, u32 probe, u32 role)
 	u64 head, data, end, *last;
 	struct frame *frame;
 	struct life *life;
-	u32 slot = 0;
+	u32 slot = 0, len;
 	u16 mac;
 
-	if (!control.frames || role >= ROLE_RELEASE)
+	if (!control.frames || tears_down(role))
 		return 1;
 	life = bpf_map_lookup_elem(&lives, &address);
 	if (life && life->state != LIFE_DYING) {
@@ -189,8 +216,9 @@ __noinline u32 see_skb(u64 address, u32 probe, u32 role)
 	mac = BPF_CORE_READ(skb, mac_header);
 	if (mac != OFFSET_NONE && head + mac < data)
 		data = head + mac;
+	len = end - data + BPF_CORE_READ(skb, data_len);
 	frame = bpf_map_lookup_elem(&frames, &data);
-	if (!frame || !same_packet(frame, content_hash(data, end - data), end - data))
+	if (!frame || !same_packet(frame, content_hash(data, end - data), len))
 		return 0;
 	adopt(address, frame->token, probe, LINK_XDP);
 	note_head(address);
@@ -204,6 +232,33 @@ __noinline u32 see_copy(u64 address)
 	if (control.frames)
 		note_head(address);
 	return 0;
+}
+
+/* The last reference to an skb is gone: is it one that XDP is about to see as a copy? */
+static __always_inline void note_consumed(u64 address, u64 token)
+{
+	const struct sk_buff *skb = (void *)address;
+	struct consumed *last;
+	u64 head, data;
+	u32 slot = 0;
+
+	if (control.frames != FRAMES_COPIED)
+		return;
+	last = bpf_map_lookup_elem(&consumed, &slot);
+	if (!last)
+		return;
+	last->token = 0;
+	head = (u64)BPF_CORE_READ(skb, head);
+	data = (u64)BPF_CORE_READ(skb, data);
+	if (head + BPF_CORE_READ(skb, mac_header) != data)
+		return;
+	last->dev = (u64)BPF_CORE_READ(skb, dev);
+	last->len = BPF_CORE_READ(skb, len);
+	last->bytes = head + BPF_CORE_READ(skb, tail) - data;
+	if (last->bytes > FRAME_BYTES)
+		last->bytes = FRAME_BYTES;
+	last->content = content_hash(data, last->bytes);
+	last->token = token;
 }
 
 /* follow(), for an skb that may have been a frame, or may become one. */

@@ -122,8 +122,10 @@ int tc_leave(u64 *ctx)
 struct arrival {
 	u64 data;
 	u64 place;
-	u32 len; /* in this buffer */
+	u32 len;
+	u32 linear; /* of that in the first buffer */
 	u32 probe;
+	u32 _pad;
 	u64 content; /* hash, if there is a frame at this address (the stack is too small to do it in on_frame) */
 	struct net_device *dev;
 };
@@ -169,8 +171,9 @@ static __always_inline void describe(struct skb_copy *skb, const struct arrival 
 	skb->dev = (u64)arrival->dev;
 	SET_SKB_FIELD(skb, 8, head, data);
 	SET_SKB_FIELD(skb, 8, data, data);
-	SET_SKB_FIELD(skb, 4, tail, arrival->len);
+	SET_SKB_FIELD(skb, 4, tail, arrival->linear);
 	SET_SKB_FIELD(skb, 4, len, arrival->len);
+	SET_SKB_FIELD(skb, 4, data_len, arrival->len - arrival->linear);
 	SET_SKB_FIELD(skb, 2, protocol, protocol);
 	SET_SKB_FIELD(skb, 2, network_header, network);
 	SET_SKB_FIELD(skb, 2, transport_header, transport);
@@ -217,7 +220,8 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 		count(COUNT_LIVES);
 		if (frame->token) {
 			life->parent = frame->token >> 16;
-			emit_link(life, data, frame->token >> 16, frame->token, arrival->probe, LINK_XDP, FLAG_LINKED);
+			emit_link(life, data, frame->token >> 16, frame->token, arrival->probe, frame->operation,
+				  FLAG_LINKED);
 		}
 	}
 	frame->len = 0;
@@ -267,6 +271,55 @@ static __always_inline u64 follow_frame(const struct arrival *arrival)
 	return token;
 }
 
+#define XDP_FLAGS_HAS_FRAGS 1
+#define CACHE_LINE_BYTES 64
+
+/* Bytes of a packet: what is in the first buffer, and in its other ones (5.18+), which are counted behind the first. */
+static __always_inline u32 frame_length(const struct xdp_buff *xdp, u32 linear)
+{
+	u64 info, bytes = (bpf_core_type_size(struct skb_shared_info) + CACHE_LINE_BYTES - 1) & -CACHE_LINE_BYTES;
+	const struct skb_shared_info *shared;
+
+	if (!bpf_core_field_exists(struct xdp_buff, flags) || !(BPF_CORE_READ(xdp, flags) & XDP_FLAGS_HAS_FRAGS))
+		return linear;
+	info = (u64)BPF_CORE_READ(xdp, data_hard_start) + BPF_CORE_READ(xdp, frame_sz) - bytes;
+	shared = (void *)info;
+	return linear + BPF_CORE_READ(shared, xdp_frags_size);
+}
+
+/* Is this the copy of the skb that was just freed (frame.h, 4)? Then it is noted as its child. */
+static __noinline int find_original(struct arrival *arrival)
+{
+	u64 data = arrival->data;
+	struct consumed *last;
+	struct frame *frame;
+	u32 slot = 0;
+
+	last = bpf_map_lookup_elem(&consumed, &slot);
+	if (!last || !last->token || last->dev != (u64)arrival->dev || last->len != arrival->len)
+		return 0;
+	if (last->bytes < FRAME_BYTES_MIN || last->bytes > arrival->linear ||
+	    last->content != content_hash(data, last->bytes))
+		return 0;
+	frame = bpf_map_lookup_elem(&frames, &data);
+	if (frame)
+		end_frame(frame, data, 0, FREE_REUSED);
+	if (bpf_map_update_elem(&frames, &data, &new_frame, BPF_ANY)) {
+		count(COUNT_LOST_LINKS);
+		return 0;
+	}
+	frame = bpf_map_lookup_elem(&frames, &data);
+	if (!frame)
+		return 0;
+	arrival->content = content_hash(data, arrival->linear);
+	frame->content = arrival->content;
+	frame->len = arrival->len;
+	frame->operation = LINK_COPY;
+	frame->token = last->token;
+	last->token = 0;
+	return 0;
+}
+
 SEC("fentry")
 int xdp_enter(u64 *ctx)
 {
@@ -274,6 +327,7 @@ int xdp_enter(u64 *ctx)
 	u64 place = number_of(ctx);
 	u32 id = bpf_get_attach_cookie(ctx);
 	struct program_call call = {};
+	struct frame *frame;
 
 	if (!control.recording)
 		return 0;
@@ -291,9 +345,13 @@ int xdp_enter(u64 *ctx)
 		};
 
 		call.data = arrival.data;
-		arrival.len = (u64)BPF_CORE_READ(xdp, data_end) - arrival.data;
-		if (bpf_map_lookup_elem(&frames, &arrival.data))
-			arrival.content = content_hash(arrival.data, arrival.len);
+		arrival.linear = (u64)BPF_CORE_READ(xdp, data_end) - arrival.data;
+		arrival.len = frame_length(xdp, arrival.linear);
+		frame = bpf_map_lookup_elem(&frames, &arrival.data);
+		if (frame)
+			arrival.content = content_hash(arrival.data, arrival.linear);
+		if (control.frames == FRAMES_COPIED && (!frame || !same_packet(frame, arrival.content, arrival.len)))
+			find_original(&arrival);
 		call.token = follow_frame(&arrival);
 	}
 	if (call.token)
@@ -302,9 +360,10 @@ int xdp_enter(u64 *ctx)
 }
 
 /* The verdict sends the packet on: notes what it looks like now. `call` says from where. */
-static __noinline void send_on(const struct program_call *call, u64 data, u32 len, u32 probe)
+static __noinline void send_on(const struct program_call *call, const struct xdp_buff *xdp)
 {
-	u64 before = call->data;
+	u64 before = call->data, data = (u64)BPF_CORE_READ(xdp, data);
+	u32 linear = (u64)BPF_CORE_READ(xdp, data_end) - data;
 	struct frame *frame = before ? bpf_map_lookup_elem(&frames, &before) : NULL;
 
 	/* The program moved the packet's beginning, or took it out of an skb. */
@@ -321,9 +380,9 @@ static __noinline void send_on(const struct program_call *call, u64 data, u32 le
 		return;
 	frame->token = call->token;
 	frame->skb = call->skb;
-	frame->content = content_hash(data, len);
-	frame->len = len;
-	frame->probe = probe;
+	frame->content = content_hash(data, linear);
+	frame->len = frame_length(xdp, linear);
+	frame->operation = LINK_XDP;
 }
 
 /* The verdict is the end of a frame, which has no kfree_skb. */
@@ -352,7 +411,7 @@ SEC("fexit")
 int xdp_leave(u64 *ctx)
 {
 	const struct xdp_buff *xdp = (void *)ctx[0];
-	u64 place = number_of(ctx), verdict = 0, data;
+	u64 place = number_of(ctx), verdict = 0;
 	u32 probe = bpf_get_attach_cookie(ctx);
 	struct program_call call;
 
@@ -362,8 +421,7 @@ int xdp_leave(u64 *ctx)
 	verdict = (u32)verdict;
 	emit_exit(call.token, probe, verdict);
 	if (call.skb ? verdict == XDP_TX || verdict == XDP_REDIRECT : verdict >= XDP_PASS && verdict <= XDP_REDIRECT) {
-		data = (u64)BPF_CORE_READ(xdp, data);
-		send_on(&call, data, (u64)BPF_CORE_READ(xdp, data_end) - data, probe);
+		send_on(&call, xdp);
 	} else if (!call.skb) {
 		drop_frame(call.data, probe, verdict);
 	}

@@ -12,6 +12,7 @@
 #include "tracepoint.h"
 #include "rule.h"
 #include "lists.h"
+#include "returns.h"
 
 /*
  * Run once before recording: fills control.trampolines. The kernel looks its symbols up in no time, while reading
@@ -234,6 +235,24 @@ int nft_immediate(struct probe_regs *ctx)
 SKB_TRACEPOINTS(X)
 #undef X
 
+#define RESULT_fentry(ctx) 0
+#define RESULT_fexit(ctx)                                                                                              \
+	({                                                                                                             \
+		u64 result = 0;                                                                                        \
+		bpf_get_func_ret(ctx, &result);                                                                        \
+		result;                                                                                                \
+	})
+#define X(end, function, skb, other, role)                                                                             \
+	SEC(#end "/" #function)                                                                                        \
+	int end##_##function(u64 *ctx)                                                                                 \
+	{                                                                                                              \
+		if (control.recording)                                                                                 \
+			on_maker(argument_of(ctx[skb]), argument_of(ctx[other]), RESULT_##end(ctx), role);             \
+		return 0;                                                                                              \
+	}
+RETURN_PROBES(X)
+#undef X
+
 /* What the generated layout reads from this object's BTF: a type is there in full only if a variable has or points to it. */
 #define ABI(type, name) type abi_##name SEC(".data.abi")
 ABI(struct enter_event *, enter);
@@ -261,5 +280,6 @@ ABI(enum tracepoint_argument, argument);
 ABI(enum counter, counter);
 ABI(enum filter, filter);
 ABI(enum filter_window, window);
+ABI(enum frame_watch, frames);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

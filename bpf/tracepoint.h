@@ -12,6 +12,7 @@
  *
  * - skb_iif is where it arrived, and 0 in a new one. So a packet that is sent with a 0 by an address whose packet has arrived
  *   is a new one. (Tunnels set it to 0, too, but then the packet was sent to the tunnel's device before: note_place.)
+ * - What is read from a unix or netlink socket is no packet.
  * - A packet that a driver hands to the stack in another data buffer than the one its address had is new. In the same one it
  *   may have come out of a tunnel; then its headers were cut off, and data begins further on than when it arrived.
  */
@@ -35,6 +36,14 @@ static __always_inline bool sent_anew(u32 id, const struct sk_buff *skb)
 	return id == TRACEPOINT_net_dev_queue && !BPF_CORE_READ(skb, skb_iif);
 }
 
+/* Of a socket that uses skbs for something else than packets. */
+static __always_inline bool is_message(const struct sk_buff *skb)
+{
+	const struct sock *sk = BPF_CORE_READ(skb, sk);
+
+	return sk && !family_has_packets(sock_family(sk));
+}
+
 /* The alive life at this address is of an earlier packet: see above. */
 static __always_inline bool skb_is_new(u32 id, const struct sk_buff *skb, const struct life *life)
 {
@@ -42,6 +51,8 @@ static __always_inline bool skb_is_new(u32 id, const struct sk_buff *skb, const 
 
 	if (life->state != LIFE_ALIVE)
 		return false;
+	if (id == TRACEPOINT_skb_copy_datagram_iovec)
+		return is_message(skb);
 	if (life->received && sent_anew(id, skb))
 		return true;
 	if (!arrives(id) || !life->head)
@@ -110,6 +121,8 @@ static __always_inline void on_consumed(u64 skb, u64 location)
 	forget_refusal(skb);
 	if (!life)
 		return;
+	if (life->state != LIFE_DYING)
+		note_consumed(skb, life->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(life, 0));
 	if (life->state == LIFE_IGNORED)
 		forget(skb, life);
 	else

@@ -1,4 +1,5 @@
 import { release } from 'node:os';
+import { surveyPrograms } from '../collector/program-survey.ts';
 import { detectBackends, features, type BackendSupport } from '../kernel/features.ts';
 import { alignColumns } from './terminal.ts';
 
@@ -15,8 +16,9 @@ function verdict(backends: readonly BackendSupport[]): string {
 }
 
 /** Runs `skbspan check`; resolves with the exit code: 0 if any backend works. */
-export function runCheck(): Promise<number> {
+export async function runCheck(): Promise<number> {
   const backends = detectBackends();
+  const programs = await surveyPrograms();
   const answers = features.map((feature) => ({ ...feature, ...feature.probe() }));
   process.stdout.write(
     [
@@ -30,7 +32,8 @@ export function runCheck(): Promise<number> {
         ...answers.map(({ name, state, since, why, detail }) => [name, state, since, why, detail]),
       ]),
       verdict(backends),
+      programs.map((line) => `${line}\n`).join(''),
     ].join('\n'),
   );
-  return Promise.resolve(backends.some(({ available }) => available) ? 0 : 1);
+  return backends.some(({ available }) => available) ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 import { counter } from '../event/layout.ts';
 import type { LossCause } from '../event/statistics.ts';
 import { type BpfObject, possibleCpus } from '../ffi/libbpf.ts';
+import { isBirth } from './return-probes.ts';
 
 /** What the kernel side has counted so far, all CPUs added up. */
 export interface KernelCounters {
@@ -43,6 +44,7 @@ export function readKernelCounters(
   for (const name of loadedPrograms) {
     // Runs at every slab object freed, of which few are packets, and interrupts free some while it runs: its twin takes those.
     // A packet's end missed by both comes out as `reused`.
+    if (isBirth(name)) continue;
     // And what the programs themselves do to maps comes by the probes of maps.
     if (name.startsWith('tp_kmem_cache_free') || name === 'enter_map' || name === 'leave_map')
       continue;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
-import { config, control } from '../event/layout.ts';
+import { config, control, frameWatch } from '../event/layout.ts';
 import { mapId } from '../ffi/bpf-syscall.ts';
 import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
@@ -40,6 +40,8 @@ export interface ProgramSetOptions {
   readonly inner: boolean;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
+  /** Programs of bpf/returns.h. */
+  readonly returns: readonly string[];
   /** Whether rules of nftables are to be told: its module must be there, with type information. */
   readonly rules: boolean;
   /** Number of arguments of the tracepoint consume_skb: it tells the location since it has two. */
@@ -52,6 +54,8 @@ export interface ProgramSet {
   readonly loaded: readonly string[];
   /** Programs of the tracepoints that every backend watches. */
   readonly always: readonly string[];
+  /** Those of bpf/returns.h among them. */
+  readonly returns: readonly string[];
   /** Whether the programs find out themselves where the kernel's return trampolines are. */
   readonly findsTrampolines: boolean;
   /** Tells them: at most three. */
@@ -196,6 +200,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     ...functionPrograms[options.backend],
     ...(options.details.maps === true ? ['enter_map', 'leave_map'] : []),
     ...always,
+    ...options.returns,
     ...(options.rules ? ruleProbes.map(({ program }) => program) : []),
     ...(tidies ? [collector] : []),
     ...options.tracepoints.map((name) => `tp_${name}`),
@@ -204,10 +209,13 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   const findsTrampolines = loaded.includes(trampolineFinder);
   if (findsTrampolines) object.program(trampolineFinder).runOnce();
   if (options.details.maps === true) tellOwnMaps(object);
+  // Functions that copy are watched, or nobody is.
+  const frames = options.backend === 'tracepoint' ? frameWatch.copied : frameWatch.watched;
   return {
     object,
     loaded,
     always,
+    returns: options.returns,
     findsTrampolines,
     setTrampolines(addresses) {
       changeControl(object, (view) => {
@@ -225,7 +233,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     },
     watchFrames() {
       changeControl(object, (view) => {
-        view.setUint32(control.frames, 1, true);
+        view.setUint32(control.frames, frames, true);
       });
     },
     collect() {

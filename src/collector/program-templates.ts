@@ -33,6 +33,7 @@ const shared = [
   'heads',
   'frames',
   'latest',
+  'consumed',
   '.rodata.config',
   '.data.control',
   '.data.minted',

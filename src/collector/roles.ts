@@ -25,6 +25,7 @@ export const allocators = [
   '__netdev_alloc_skb',
   'alloc_skb_for_msg',
   'build_skb',
+  'build_skb_around', // of a frame: what it returns comes from nowhere else
   'napi_alloc_skb',
   'napi_build_skb',
   'napi_get_frags', // may hand out again the one whose content GRO took
@@ -62,6 +63,7 @@ const byName = new Map<string, ProbeRole>([
   ['skb_gro_receive', probeRole.merge],
   ['skb_gro_receive_list', probeRole.merge],
   ['skb_attempt_defer_free', probeRole.defer],
+  ['eth_type_trans', probeRole.arrival],
 ]);
 
 /** Roles that are played when the function returns: its exit is watched whatever the user asks for. */

@@ -17,6 +17,7 @@ import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type MapSizes, type ProgramSet } from './program-set.ts';
 import { programKinds, type ProgramKind } from './program-templates.ts';
 import { createProgramTracer, type ProgramTracer } from './program-tracer.ts';
+import { attachReturnProbes, returnPrograms } from './return-probes.ts';
 import { attachRuleProbes, canTellRules, ruleProbes } from './rule-probes.ts';
 import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
@@ -137,6 +138,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       details,
       inner: details.maps === true || inner.length > 0,
       functionId,
+      returns: backend === 'tracepoint' ? returnPrograms() : [],
       rules: canTellRules(backend),
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
@@ -254,6 +256,8 @@ async function record(
     },
   );
   links.push(...attached.links);
+  const returns = attachReturnProbes(programs.object, programs.returns);
+  links.push(...returns.links);
   await tracer.start();
   const rules = programs.loaded.includes(ruleProbes[0].program)
     ? await attachRuleProbes(programs.object)
@@ -337,7 +341,13 @@ async function record(
         return tracer.attached;
       },
       planned: total,
-      refused: [...plan.refused, ...attached.refused, ...rules.refused, ...tracer.refused],
+      refused: [
+        ...plan.refused,
+        ...attached.refused,
+        ...returns.refused,
+        ...rules.refused,
+        ...tracer.refused,
+      ],
     },
     statistics: () => stopping ?? statistics(),
     stop: () => (stopping ??= finish()),

@@ -29,7 +29,7 @@
  * life whose path was handed out begins a new path, marked as continued. Which lives were handed out is remembered for the
  * last 65536; an older one is taken for a life whose first records were lost.
  *
- * Time is the clock that the caller gives to `sweep`. A sweep must not run ahead of the ring: what lies unread in it may
+ * Time is the clock that the caller gives to `reading` and `sweep`. A sweep must not run ahead of the ring: what lies unread in it may
  * belong to the path that is about to be handed out. So the caller passes the time before which all was read.
  *
  * Accepted to be wrong. A lost exit keeps its path for five times the idle time. (A lost enter does no harm: the kernel then sends no
@@ -100,6 +100,8 @@ export interface TrackerOptions {
 export interface Tracker {
   /** One record of `byteLength` bytes at `words[at]`; copied. */
   add(words: Uint32Array, at: number, byteLength: number): void;
+  /** Records are read at `nowMs` from here on. Never goes backwards; else they count as read when the last sweep was. */
+  reading(nowMs: number): void;
   /** Hands out what is over or idle at `nowMs`, before which every record has been added. Never goes backwards. */
   sweep(nowMs: number): void;
   /** Hands out everything. */
@@ -119,6 +121,8 @@ class PathTracker implements Tracker {
   readonly #finished: FinishedLives = createFinishedLives(FINISHED_LIVES);
   readonly #pathWordsMax: number;
   #clockMs = 0;
+  /** When what is added now is heard of: not before the last sweep. */
+  #readMs = 0;
   #lastTimeLow = 0;
   #lastTimeHigh = 0;
   #events = 0;
@@ -170,11 +174,16 @@ class PathTracker implements Tracker {
     const path = this.#lives.path[life] ?? 0;
     this.#count(kind, flags, life, path);
     this.#keep(kind, path, words, at, bytes);
-    this.#paths.touch(path, this.#clockMs);
+    this.#paths.touch(path, this.#readMs);
+  }
+
+  reading(nowMs: number): void {
+    if (nowMs > this.#readMs) this.#readMs = nowMs;
   }
 
   sweep(nowMs: number): void {
     if (nowMs > this.#clockMs) this.#clockMs = nowMs;
+    this.reading(nowMs);
     const { over, ongoing, lastSeenMs, open, postponed } = this.#paths;
     const { graceMs, idleMs } = this.#limits;
     for (let path = over.oldest; path >= 0; path = over.oldest) {
@@ -184,7 +193,7 @@ class PathTracker implements Tracker {
     for (let path = ongoing.oldest; path >= 0; path = ongoing.oldest) {
       if ((lastSeenMs[path] ?? 0) > this.#clockMs - idleMs) break;
       const inCall = (open[path] ?? 0) > 0 && (postponed[path] ?? 0) < IDLE_ROUNDS_IN_CALL;
-      if (inCall) this.#paths.postpone(path, this.#clockMs);
+      if (inCall) this.#paths.postpone(path, this.#readMs);
       else this.#finish(path, 'idle');
     }
   }

@@ -22,6 +22,11 @@ const BATCH_BYTES = 1024 * 1024;
 const FLUSH_MS = 100;
 const PAUSE_MIN_MS = 1;
 const PAUSE_MAX_MS = 10;
+/**
+ * Who stood still for longer (a VM that was stopped, a CPU that was taken away) has not heard of anybody meanwhile, and of records that
+ * were being written then hears later: nobody is idle for that. So such a time does not count.
+ */
+const AWAY_MS = 500;
 const CLOCK_REFRESH_MS = 1000;
 /** Bytes posted and not yet dealt with, beyond which whole paths are dropped. */
 const POSTED_MAX_BYTES = 64 * 1024 * 1024;
@@ -54,11 +59,18 @@ function run(port: MessagePort, { ringFd, ringBytes, limits }: WorkerSettings): 
   let pauseMs = PAUSE_MIN_MS;
   let flushedMs = monotonicMs();
   let refreshedMs = flushedMs;
+  let readMs = flushedMs;
+  let awayMs = 0;
   /** Reads a slice; whether something came. */
   function read(): boolean {
-    const nowMs = monotonicMs();
+    const beganMs = monotonicMs();
+    if (beganMs - readMs > AWAY_MS) awayMs += beganMs - readMs;
+    readMs = beganMs;
+    const nowMs = beganMs - awayMs;
+    tracker.reading(nowMs);
     const count = ring.drain(onRecord, SLICE_RECORDS);
-    tracker.sweep(count < SLICE_RECORDS ? nowMs : Math.min(nowMs, tracker.lastRecordMs()));
+    const lastMs = tracker.lastRecordMs() - awayMs;
+    tracker.sweep(count < SLICE_RECORDS ? nowMs : Math.min(nowMs, lastMs));
     return count > 0;
   }
 

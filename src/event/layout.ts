@@ -255,6 +255,7 @@ export const probeRole = {
   reassemble: 11,
   merge: 12,
   defer: 13,
+  arrival: 14,
   inner: 32,
   mapLookup: 33,
   mapUpdate: 34,
@@ -368,4 +369,10 @@ export const filterWindow = {
   network: 1,
   innerLink: 2,
   innerNetwork: 3,
+} as const;
+
+export const frameWatch = {
+  none: 0,
+  watched: 1,
+  copied: 2,
 } as const;

@@ -15,12 +15,13 @@
  * Except taps: a copy that tcpdump gets says nothing about the packet. A life is one if it was made by what serves packet
  * sockets, or if its socket is of that family.
  *
- * XDP runs where a packet comes in. A frame that it sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
+ * XDP runs where a packet comes in. What a frame was made from, and what it became, is the same packet: the last of them tells. A
+ * frame that XDP sends on (XDP_TX, XDP_REDIRECT) was transmitted if nothing more is seen of it.
  *
  * By backend. Functions see all of this. Without exits (enter-only) milestones are the same. The backend `tracepoint` has the
  * device milestones, but of the sockets only TCP's (tcp:tcp_probe), the reading (skb:skb_copy_datagram_iovec) and who freed it
- * in the end: what UDP queued and nobody read while it was watched is `consumed`, or `unknown` while alive. And it has no links:
- * the clone that a tap gets is a path of its own.
+ * in the end: what UDP queued and nobody read while it was watched is `consumed`, or `unknown` while alive. Where the kernel has no
+ * trampolines, it has no links either: the clone that a tap gets is a path of its own.
  */
 import type { Call, Life, Outcome, PacketPath } from './packet-path.ts';
 
@@ -29,7 +30,7 @@ type Milestone = 'socket' | 'read' | 'device' | 'stack';
 const milestones: readonly (readonly [Milestone, RegExp])[] = [
   [
     'read',
-    /^(?:__)?skb_(?:copy_datagram|copy_and_csum_datagram|datagram_iter)|^skb:skb_copy_datagram_iovec$|^skb_consume_udp$|^tcp_eat_recv_skb$/,
+    /^(?:__)?skb_(?:copy_datagram|copy_and_csum_datagram|datagram_iter)|^skb:skb_copy_datagram_iovec$|^skb_consume_udp$|^tcp_eat_recv_skb$|^(?:udp|raw)(?:v6)?_recvmsg$|^ping_recvmsg$/,
   ],
   [
     'socket',
@@ -61,6 +62,18 @@ const milestoneAt = ({ kind, func }: Call): Milestone | undefined =>
 
 /** veth copies what comes in before XDP sees it: it was not transmitted, the copy is on its way. */
 const copiers = /^(?:skb_pp_cow_data|skb_cow_data_for_xdp|veth_\w+)$/;
+
+/** Kernels before 6.3 do not say who freed it. */
+const isCopiedForXdp = (index: number, lives: readonly BareLife[]): boolean =>
+  lives.some(
+    ({ parent, calls }) =>
+      parent?.life === index && parent.operation === 'copy' && calls[0]?.kind === 'xdp',
+  );
+
+/** What became of an skb or frame from which XDP's frame or the next skb was made is told by that one. */
+const isStation = (index: number, lives: readonly BareLife[]): boolean =>
+  isCopiedForXdp(index, lives) ||
+  lives.some(({ parent }) => parent?.life === index && parent.operation === 'xdp');
 
 /** The program that sent the frame on, after which nothing was seen of it. */
 function senderOf(life: BareLife, index: number, lives: readonly BareLife[]): Call | undefined {
@@ -103,7 +116,7 @@ function outcomeOf(life: BareLife, index: number, lives: readonly BareLife[]): O
     const { device, func: by, offsetNs } = sender;
     return { ...bare, kind: 'transmitted', call: last, offsetNs, device, by };
   }
-  const isCopied = copiers.test(end?.location?.func ?? '');
+  const isCopied = copiers.test(end?.location?.func ?? '') || isCopiedForXdp(index, lives);
   if (call !== undefined && milestone === 'device' && !isCopied) {
     const { device, func } = call;
     const { offsetNs } = call;
@@ -180,7 +193,7 @@ export function findOutcome(path: { readonly lives: readonly BareLife[] }): Pack
   const { lives } = path;
   let best: Outcome | undefined;
   for (const [index, life] of lives.entries()) {
-    if (index > 0 && isTap(life, lives)) continue;
+    if ((index > 0 && isTap(life, lives)) || isStation(index, lives)) continue;
     const outcome = outcomeOf(life, index, lives);
     if (best === undefined || ranks.indexOf(outcome.kind) > ranks.indexOf(best.kind))
       best = outcome;

@@ -14,6 +14,7 @@ const commands = {
   progGetFdById: 13,
   objGetInfoByFd: 15,
   rawTracepointOpen: 17,
+  btfLoad: 18,
   btfGetFdById: 19,
   linkCreate: 28,
   iterCreate: 33,

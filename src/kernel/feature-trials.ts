@@ -16,6 +16,7 @@ import { SystemError } from '../ffi/errno.ts';
 import { pageBytes } from '../ffi/libc.ts';
 import { openKprobeEvent } from '../ffi/perf-event.ts';
 import { kinds } from './btf.ts';
+import { functionId } from './btf-functions.ts';
 import { loadKernelBtf } from './btf-source.ts';
 import { findType } from './btf-types.ts';
 
@@ -127,6 +128,54 @@ export const tryMulti = (session: boolean): Finding =>
         if (meaning === undefined) throw error;
         throw new SkbspanError('SKBSPAN_UNSUPPORTED', meaning, { cause: error });
       }
+    });
+  });
+
+/** `u64 result = 0; bpf_get_func_ret(ctx, &result); return 0;` */
+const readResult = Uint8Array.of(
+  ...[0x7a, 0x0a, 0xf8, 0xff, 0, 0, 0, 0],
+  ...[0xbf, 0xa2, 0, 0, 0, 0, 0, 0],
+  ...[0x07, 0x02, 0, 0, 0xf8, 0xff, 0xff, 0xff],
+  ...[0x85, 0, 0, 0, 184, 0, 0, 0],
+  ...returnZero,
+);
+
+const loadAround = (symbol: string, end: 'fentry' | 'fexit'): number => {
+  const attachBtfId = functionId(loadKernelBtf(), symbol)?.id;
+  if (attachBtfId === undefined)
+    throw new SkbspanError('SKBSPAN_UNSUPPORTED', `BTF does not know ${symbol}`);
+  const leaves = end === 'fexit';
+  return loadRawProgram({
+    type: 'tracing',
+    instructions: leaves ? readResult : returnZero,
+    attachType: leaves ? 'traceFexit' : 'traceFentry',
+    attachBtfId,
+  });
+};
+
+/** Whether a program for this end of a function of vmlinux can be loaded. */
+export const canWatchFunction = (symbol: string, end: 'fentry' | 'fexit'): boolean => {
+  try {
+    withFd(
+      () => loadAround(symbol, end),
+      () => true,
+    );
+    return true;
+  } catch (error) {
+    if (!(error instanceof SkbspanError)) throw error;
+    return false;
+  }
+};
+
+export const tryTrampoline = (): Finding =>
+  tryOut('a program runs when a function returns', () => {
+    onTarget((symbol) => {
+      withFd(
+        () => loadAround(symbol, 'fexit'),
+        (program) => {
+          tryLink(() => openRawTracepoint(program));
+        },
+      );
     });
   });
 

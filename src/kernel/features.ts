@@ -9,10 +9,11 @@ import {
   tryMulti,
   tryRingBuffer,
   tryTracepoint,
+  tryTrampoline,
 } from './feature-trials.ts';
 import { findTracefs } from './tracefs.ts';
 
-export type { Finding } from './feature-trials.ts';
+export { canWatchFunction, type Finding } from './feature-trials.ts';
 
 /** Something that the running kernel has or lacks. */
 export interface Feature {
@@ -159,6 +160,12 @@ const byName = {
     'to see packets freed and dropped, and milestones',
     tryTracepoint,
   ),
+  trampolines: feature(
+    'fentry and fexit',
+    '5.17, CONFIG_FUNCTION_TRACER',
+    'to link clones, segments and fragments where there are no kprobes',
+    tryTrampoline,
+  ),
   kprobes: feature('kprobes', 'CONFIG_KPROBES', 'to watch functions one by one', tryKprobe),
   cookies: feature('attach cookies', '5.15', 'to tell probes apart in one program', tryCookie),
   multi: feature(
@@ -174,6 +181,9 @@ const byName = {
     checkSession,
   ),
 } as const;
+
+/** Functions can be watched by trampolines, without kprobes. */
+export const { trampolines } = byName;
 
 /** All features, in the order in which a reader wants them. */
 export const features: readonly Feature[] = Object.values(byName);

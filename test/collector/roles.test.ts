@@ -40,6 +40,8 @@ const table: readonly (readonly [string, number])[] = [
   ['tcp_drop_reason', probeRole.release],
   ['skb_clone', probeRole.clone],
   ['skb_copy_header', probeRole.copy],
+  ['eth_type_trans', probeRole.arrival],
+  ['build_skb_around', probeRole.alloc],
 ];
 
 for (const [name, role] of table) {
@@ -55,6 +57,7 @@ test('allocators and everything that ends, clones or copies are watched whatever
     'kfree_skbmem',
     'skb_clone',
     'skb_copy_header',
+    'eth_type_trans',
   ]) {
     assert.ok(isTrackingRole(roleOf(name)), name);
   }

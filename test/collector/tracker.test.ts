@@ -53,6 +53,19 @@ test('points and enter-only calls hold nothing open', () => {
   }
 });
 
+test('what is read late is heard of then, not at the sweep before', () => {
+  const { tracker, add, paths } = createTestTracker();
+  add(enterRecord({ life: 1, flags: eventFlag.point }));
+  tracker.reading(4000);
+  add(enterRecord({ life: 2, flags: eventFlag.point }));
+  tracker.sweep(4000);
+  assert.deepEqual(ids(paths()), [1]);
+  add(enterRecord({ life: 2, seq: 1, flags: eventFlag.point }));
+  tracker.sweep(7000);
+  const [path] = paths();
+  assert.deepEqual([path?.id, path?.losses], [2, []], 'it was handed out once');
+});
+
 test('a path that is not heard of is idle', () => {
   const { tracker, add, paths } = createTestTracker();
   add(enterRecord({ life: 1, flags: eventFlag.point }));

@@ -128,6 +128,56 @@ describe('outcome', () => {
     const path = buildPath({ lives: [inside, life([read], { id: 2, ...clone })] });
     assert.equal(path.outcome.kind, 'consumed');
   });
+  test('what veth copied for XDP was not transmitted, though the kernel does not say who freed it', () => {
+    const sent = life([{ func: 'net:net_dev_start_xmit', at: 0, lasts: 1, device: clientVeth }], {
+      end: consumed(5),
+    });
+    const copy = life(
+      [
+        {
+          func: 'xdp:drops',
+          kind: 'xdp',
+          at: 7,
+          lasts: 1,
+          device: serverVeth,
+        },
+      ],
+      {
+        id: 2,
+        from: { call: [0, -1], operation: 'copy' },
+        end: { ...consumed(9), how: 'dropped', reason: 'XDP_DROP', program: 'xdp:drops' },
+      },
+    );
+    assert.equal(buildPath({ lives: [sent, copy] }).outcome.kind, 'dropped');
+    assert.equal(buildPath({ lives: [sent] }).outcome.kind, 'transmitted');
+  });
+  test('what XDP made of it tells, even if that is nothing', () => {
+    const sent = life([{ func: 'net:net_dev_start_xmit', at: 0, lasts: 1, device: clientVeth }], {
+      end: consumed(5),
+    });
+    const frame = life([{ func: 'xdp:sends', kind: 'xdp', at: 7, lasts: 1, device: serverVeth }], {
+      id: 2,
+      from: { call: [0, -1], operation: 'copy' },
+      end: consumed(9),
+    });
+    const built = life([{ func: 'net:netif_receive_skb', at: 10, lasts: 1, device: serverVeth }], {
+      id: 3,
+      from: { call: [1, 0], operation: 'xdp' },
+    });
+    assert.equal(brief(buildPath({ lives: [sent, frame, built] })), 'unknown 2/0 by  at ?');
+    const ended = { ...built, end: consumed(20) };
+    assert.equal(buildPath({ lives: [sent, frame, ended] }).outcome.life, 2);
+  });
+  test('freed by who reads the socket: it was delivered', () => {
+    for (const func of ['udp_recvmsg', 'udpv6_recvmsg', 'raw_recvmsg', 'ping_recvmsg']) {
+      const location = { address: 1n, func, module: undefined, offset: 4 };
+      const calls: CallSpec[] = [
+        { func: 'net:netif_receive_skb', at: 0, lasts: 1, device: hostEth0 },
+      ];
+      const { outcome } = one(calls, { end: { ...consumed(9), location } });
+      assert.deepEqual([outcome.kind, outcome.by], ['delivered', func]);
+    }
+  });
   test('a segment that was lost and sent again got there', () => {
     const path = buildPath({
       lives: [

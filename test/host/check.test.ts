@@ -20,6 +20,14 @@ test('check shows every backend, which one is taken and what is missing for a be
   }
 });
 
+test('check says how many programs are loaded and whether this kernel lets them be traced', () => {
+  const { stdout } = skbspan('check');
+  assert.match(
+    stdout,
+    /^Loaded: \d+ tc programs? and \d+ XDP programs?; (?:this kernel lets them be traced\.|they cannot be traced here: .+)$/m,
+  );
+});
+
 test('functions lists what would be attached, restricted by the expression', () => {
   const all = skbspan('functions', '--backend', 'tracepoint');
   assert.equal(all.status, 0, all.stderr);

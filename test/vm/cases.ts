@@ -9,6 +9,7 @@ import { flood } from './scenarios/flood.ts';
 import { fragList } from './scenarios/frag-list.ts';
 import { fragments, routed } from './scenarios/fragments.ts';
 import { interrupted, killed, second } from './scenarios/leftovers.ts';
+import { links } from './scenarios/links.ts';
 import { netns } from './scenarios/netns.ts';
 import { bridgedOracle, listOracle, oracle, tcpOracle } from './scenarios/oracle.ts';
 import { ping } from './scenarios/ping.ts';
@@ -20,6 +21,7 @@ import { lists, longLists } from './scenarios/lists.ts';
 import { resend } from './scenarios/resend.ts';
 import { merges, segments } from './scenarios/segments.ts';
 import { smallCalls } from './scenarios/small-calls.ts';
+import { jumbo, redirects } from './scenarios/xdp-frames.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
@@ -72,18 +74,15 @@ const unproven = (why: string, cases: readonly Case[]): readonly Case[] =>
 const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
-    ...[filter, tunnel, details, second, surroundings, tc, xdp, programFlood],
+    ...[filter, tunnel, details, second, surroundings],
+    ...[tc, xdp, programFlood, redirects, jumbo, manyPrograms],
     ...[tcpOracle, bridgedOracle, listOracle, lists, longLists, resend, fragList],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
   ...withBackend('kprobe-session', [flood], FEW_FUNCTIONS),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details, smallCalls]),
-  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter, tc]),
-  ...unproven('its programs do not load yet', withBackend('kprobe-session', [manyPrograms])),
-  ...unproven(
-    'this backend does not join native XDP yet',
-    withBackend('tracepoint', [xdp, programFlood]),
-  ),
+  ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
+  ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
 ];
 
 /** What runs on each kernel, in this order in one boot. */
@@ -93,20 +92,18 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       'kprobe',
       [
         ...[...all, copy, fragments, routed, merges, flood, tcpOracle, bridgedOracle],
-        ...[filter, tunnel, details, second, tc, programFlood, resend, smallCalls],
+        ...[filter, tunnel, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
+        ...[resend, smallCalls],
       ],
       FEW_FUNCTIONS,
     ),
-    ...withBackend('kprobe', [surroundings], SURROUNDINGS),
+    ...withBackend('kprobe', [surroundings, redirects], SURROUNDINGS),
     ...withBackend('kprobe', [lists, longLists], LISTS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
+    ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
     ...unproven(
       'at the first burst of data paths are handed out as idle, in two parts: why is not found yet',
       withBackend('kprobe', [segments], FEW_FUNCTIONS),
-    ),
-    ...unproven(
-      'with few functions what XDP redirects is not found again yet',
-      withBackend('kprobe', [xdp], FEW_FUNCTIONS),
     ),
   ],
   '6.12': newer,

@@ -7,7 +7,14 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#ifdef PLAIN
+#ifdef ONE
+/* For many of the same: an object with one program. */
+SEC("tc")
+int one_of_many(struct __sk_buff *skb)
+{
+	return TC_ACT_UNSPEC;
+}
+#elif defined(PLAIN)
 /* Compiled without type information. */
 SEC("tc")
 int tells_nothing(struct __sk_buff *skb)
@@ -124,6 +131,41 @@ int xdp_sends_big_packets_elsewhere(struct xdp_md *ctx)
 		return XDP_PASS;
 	count(4);
 	return bpf_redirect_map(&elsewhere, 0, XDP_DROP);
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} other_cpu SEC(".maps");
+
+SEC("xdp_cpumap")
+int xdp_hands_big_packets_to_cpu_1(struct xdp_md *ctx)
+{
+	if (length(ctx) <= BIG)
+		return XDP_PASS;
+	count(4);
+	return bpf_redirect_map(&other_cpu, 1, XDP_DROP);
+}
+
+#define JUMBO_DROPPED 6000
+#define JUMBO_REDIRECTED 8000
+
+/* Of packets in several buffers: the smaller ones pass, the next are dropped, the biggest go to the other CPU. */
+SEC("xdp.frags")
+int xdp_judges_jumbo_frames(struct xdp_md *ctx)
+{
+	__u64 bytes = bpf_xdp_get_buff_len(ctx);
+
+	if (bytes <= JUMBO_DROPPED)
+		return XDP_PASS;
+	if (bytes <= JUMBO_REDIRECTED) {
+		count(2);
+		return XDP_DROP;
+	}
+	count(4);
+	return bpf_redirect_map(&other_cpu, 1, XDP_DROP);
 }
 
 #endif

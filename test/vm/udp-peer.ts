@@ -1,5 +1,5 @@
 // Runs in the guest. `node udp-peer.ts serve PORT UID READY`: takes datagrams as that user; READY is there when it does.
-// `node udp-peer.ts send COUNT HOST:PORT[:TTL] ...`: COUNT datagrams to each.
+// `node udp-peer.ts send COUNT HOST:PORT[:TTL[:BYTES]] ...`: COUNT datagrams to each.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -20,10 +20,11 @@ if (mode === 'serve') {
   socket.bind(0);
   await once(socket, 'listening');
   for (const target of targets) {
-    const [host, port, ttl = '64'] = target.split(':');
+    const [host, port, ttl = '64', bytes] = target.split(':');
+    const data = bytes === undefined ? 'to and fro' : Buffer.alloc(Number(bytes), 'to and fro');
     socket.setTTL(Number(ttl));
     for (let sent = 0; sent < Number(count); sent++) {
-      socket.send('to and fro', Number(port), host);
+      socket.send(data, Number(port), host);
       await sleep(30);
     }
   }

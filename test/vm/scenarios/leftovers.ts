@@ -5,7 +5,7 @@ import type { Lab } from '../lab.ts';
 import { assertLossless, type Scenario } from '../scenario.ts';
 
 /** What tracing leaves in a kernel, counted. */
-interface Traces {
+export interface Traces {
   readonly programs: number;
   readonly links: number;
   readonly maps: number;
@@ -19,7 +19,7 @@ type Stage = 'before' | 'during' | 'after';
 
 const GONE_TIMEOUT_MS = 60_000;
 
-function traces(lab: Lab): Traces {
+export function traces(lab: Lab): Traces {
   const list = (kind: string): number =>
     (JSON.parse(lab.run(`bpftool -j ${kind} list`) || '[]') as unknown[]).length;
   const lines = (file: string): number =>
@@ -34,7 +34,7 @@ function traces(lab: Lab): Traces {
 }
 
 /** The kernel takes its time to free what a process held: waits until it is as before, or gives what remains. */
-async function settled(lab: Lab, before: Traces): Promise<Traces> {
+export async function settled(lab: Lab, before: Traces): Promise<Traces> {
   const end = Date.now() + GONE_TIMEOUT_MS;
   let now = traces(lab);
   while (JSON.stringify(now) !== JSON.stringify(before) && Date.now() < end) {
@@ -45,7 +45,7 @@ async function settled(lab: Lab, before: Traces): Promise<Traces> {
 }
 
 /** What there is when nothing changes any more: the scenario before may have left probes that the kernel still removes. */
-async function quiet(lab: Lab): Promise<Traces> {
+export async function quiet(lab: Lab): Promise<Traces> {
   const end = Date.now() + GONE_TIMEOUT_MS;
   for (let before = traces(lab); ;) {
     await sleep(1500);

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Lab } from '../lab.ts';
-import { until } from '../lab.ts';
-import { counted, ownCounts, plainObject, programsObject } from '../programs.ts';
+import { counted, fillMap, ownCounts, plainObject, programsObject, said } from '../programs.ts';
 import {
   assertLossless,
   assertNested,
@@ -15,17 +12,8 @@ import {
   type SeenPath,
 } from '../scenario.ts';
 
-const MESSAGE_TIMEOUT_MS = 30_000;
-
 const ping = (from: string, address: string, bytes: number, count = 1): string =>
   `ip netns exec ${from} ping -q -i 0.01 -c ${count} -W 1 -s ${bytes} ${address} || true`;
-
-/** Waits until skbspan has said `words` so many times. */
-const said = (lab: Lab, words: string, times = 1): Promise<boolean> =>
-  until(`skbspan says '${words}' ${times} times`, MESSAGE_TIMEOUT_MS, () => {
-    const log = readFileSync(join(lab.folder, 'skbspan.log'), 'utf8');
-    return log.split(words).length > times ? true : undefined;
-  });
 
 const callsOf = (path: SeenPath): SeenCall[] => path.lives.flatMap((life) => life.calls);
 
@@ -165,12 +153,8 @@ const programOf = {
 
 /** Puts the device that leads to c into the map of the program on vb. */
 function connect(lab: Lab): void {
-  const maps = JSON.parse(lab.run('bpftool -j map show')) as { id: number; name?: string }[];
-  const to = JSON.parse(lab.run('ip -n b -j link show vx')) as { ifindex: number }[];
-  for (const { id } of maps.filter(({ name }) => name === 'elsewhere'))
-    lab.run(
-      `ip netns exec b bpftool map update id ${id} key 0 0 0 0 value ${to[0]?.ifindex} 0 0 0`,
-    );
+  const [to] = JSON.parse(lab.run('ip -n b -j link show vx')) as { ifindex: number }[];
+  fillMap(lab, 'elsewhere', 0, to?.ifindex ?? 0);
 }
 
 /** Bytes of headers before an echo's payload; generic XDP's skb does not count the Ethernet header. */
@@ -189,8 +173,7 @@ function checkMode(
   const hit = decided(of, func, verdict);
   assert.equal(hit.length, 2, `${what}: ${hit.length} paths with ${verdict}`);
   for (const path of hit) {
-    // The path begins where the sender made the packet, if the copies that veth makes can be seen.
-    if (backend !== 'tracepoint') assert.equal(path.direction, 'transmit', what);
+    assert.equal(path.direction, 'transmit', `${what}: it begins where the sender made the packet`);
     assert.equal(path.lives[0]?.calls[0]?.device.netns === 0, false, what);
     const [life, call] = programCall(path, func);
     switch (verdict) {
@@ -214,9 +197,14 @@ function checkMode(
           calls.flatMap((one) => one.verdict ?? []),
         );
         assert.deepEqual(verdicts, verdict === 'XDP_TX' ? [verdict, 'XDP_PASS'] : [verdict], what);
-        const device = path.lives.at(-1)?.calls.findLast((one) => one.device.name !== '')
-          ?.device.name;
-        assert.equal(device, verdict === 'XDP_TX' ? 'va' : 'vc', what);
+        const last = path.lives.findLast(({ calls }) =>
+          calls.some((one) => one.device.name !== ''),
+        );
+        const device = last?.calls.findLast((one) => one.device.name !== '')?.device.name;
+        // With few functions nobody sees the packet on vc: it came for another host, and was dropped.
+        if (backend !== 'kprobe' || verdict === 'XDP_TX')
+          assert.equal(device, verdict === 'XDP_TX' ? 'va' : 'vc', what);
+        if (verdict === 'XDP_REDIRECT') assert.equal(child.end?.reason, 'OTHERHOST', what);
       }
     }
   }
