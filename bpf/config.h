@@ -51,7 +51,7 @@ struct config {
 	u32 thread_bytes; /* size of a task's kernel stack */
 	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
-	u32 _pad;
+	u32 remembers; /* 1: the kernel searches for an attach cookie, see cookie_of() in function.h */
 };
 
 /* Whether XDP programs are watched, so that packets may be frames before and after they are skbs (frame.h). */

@@ -45,7 +45,7 @@ int collect(void *ctx)
 SEC("kprobe")
 int enter(struct probe_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_ENTER(ctx), token;
+	u64 cookie = cookie_of(ctx), frame = FRAME_AT_ENTER(ctx), token;
 	bool watch_exit;
 
 	token = on_enter(ctx, cookie, frame, &watch_exit);
@@ -58,7 +58,7 @@ int enter(struct probe_regs *ctx)
 SEC("kretprobe")
 int leave(struct probe_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx), frame = FRAME_AT_EXIT(ctx);
+	u64 cookie = cookie_of(ctx), frame = FRAME_AT_EXIT(ctx);
 
 	on_exit(ctx, cookie, close_call(frame, cookie), frame);
 	return 0;
@@ -153,7 +153,7 @@ int leave_list(struct probe_regs *ctx)
 SEC("kprobe")
 int session(struct probe_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx), is_return, *token;
+	u64 cookie = cookie_of(ctx), is_return, *token;
 	bool watch_exit;
 
 	CALL_KERNEL_FUNCTION(SESSION_IS_RETURN, ctx, is_return);

@@ -1,7 +1,8 @@
 import { lossCauses, type LossCause, type Statistics } from '../event/statistics.ts';
 import { formatDuration } from './durations.ts';
 
-const grouped = (value: number): string => value.toLocaleString('en-US');
+/** A whole number, not negative. Not by toLocaleString: its first use loads all of Intl, and the user waits for the prompt. */
+const grouped = (value: number): string => String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
 
 function counted(value: number, noun: string): string {
   return `${grouped(value)} ${noun}${value === 1 ? '' : 's'}`;

@@ -99,6 +99,8 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.ignoredTgid, process.pid, true);
   configureFilter(view, options.filter);
   configureDetails(view, options.details);
+  const searches = options.backend === 'kprobe-session' || options.backend === 'kprobe-multi';
+  view.setUint32(config.remembers, searches ? 1 : 0, true);
   view.setUint32(config.direct, options.functionId(castFunction) === undefined ? 0 : 1, true);
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);

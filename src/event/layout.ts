@@ -183,6 +183,7 @@ export const config = {
   threadBytes: 88,
   direct: 92,
   listMembers: 96,
+  remembers: 100,
 } as const;
 
 export const control = {

@@ -110,6 +110,8 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
   '7.2': newer,
 };
 
+export const everyCase = (kernel: KernelName): readonly Case[] => cases[kernel];
+
 /** The cases of a kernel whose name has one of `words` in it; all proven ones if there are none. */
 export const casesOf = (kernel: KernelName, words: readonly string[]): readonly Case[] =>
   cases[kernel].filter(({ name, unproven }) =>

@@ -1,15 +1,16 @@
-// Runs in the guest: `node test/vm/guest.ts KERNEL [NAME...]`, all cases of a kernel or those whose name has one of the
-// words in it. Each leaves a folder in /results; what went wrong stands in its file `error`. The host judges.
+// Runs in the guest: `node test/vm/guest.ts KERNEL FOLDER...`: the cases of a kernel that have these folders. Each leaves its
+// files in /results/FOLDER; what went wrong stands in its file `error`. The host judges.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kernelNames } from '../../scripts/vm/kernels.ts';
-import { casesOf, folderOf } from './cases.ts';
+import { everyCase, folderOf } from './cases.ts';
 import { withLab } from './lab.ts';
 
-const [kernel, ...words] = process.argv.slice(2);
+const [kernel, ...folders] = process.argv.slice(2);
 const name = kernelNames.find((known) => known === kernel);
 if (name === undefined) throw new Error(`which kernel? ${kernelNames.join(' ')}`);
-for (const one of casesOf(name, words)) {
+for (const one of everyCase(name)) {
+  if (!folders.includes(folderOf(one))) continue;
   const folder = join('/results', folderOf(one));
   mkdirSync(folder, { recursive: true });
   const started = performance.now();
