@@ -58,6 +58,15 @@ static __always_inline const void *bytes_at(u64 address)
 	return (void *)SEEN_AS(struct sk_buff, address - offset) + offset;
 }
 
+/*
+ * An address read through such a pointer, as a number. Since 6.17 the verifier takes it for a pointer to what it points to, with
+ * which little can be calculated; the difference of two pointers is a number, and one of them is 0 here.
+ */
+static __always_inline u64 number_from(u64 address)
+{
+	return (u64)SEEN_AS(struct sk_buff, address) - (u64)SEEN_AS(struct sk_buff, 0);
+}
+
 struct skb_copy {
 	u64 dev;
 	u64 sk;
@@ -74,7 +83,9 @@ struct skb_copy {
 #define SKB_FIELD(copy, type, member)                                                                                  \
 	({                                                                                                             \
 		type value;                                                                                            \
-		if (SKB_DIRECT) {                                                                                      \
+		if (SKB_DIRECT && sizeof(type) == sizeof(u64)) {                                                       \
+			value = (type)number_from((u64)(copy)->original->member);                                      \
+		} else if (SKB_DIRECT) {                                                                               \
 			value = (type)(copy)->original->member;                                                        \
 		} else {                                                                                               \
 			u64 at = bpf_core_field_offset(struct sk_buff, member) - SKB_WINDOW_START;                     \
