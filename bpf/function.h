@@ -60,8 +60,36 @@ static __always_inline bool cookie_exits(u64 cookie)
 	return cookie >> COOKIE_EXIT_SHIFT & 1;
 }
 
-/* Returns the token of the call, 0: none. *watch_exit: the exit matters even without one. */
-static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame, bool *watch_exit)
+/*
+ * The exit matters even without a token. To be asked after on_enter(), not before: the verifier would walk all of it for either answer.
+ */
+static __always_inline bool watches_exit(u64 cookie)
+{
+	asm volatile("" : "+r"(cookie));
+	return makes_at_exit(cookie_role(cookie));
+}
+
+/* As follow_frames(). What only a packet that is followed needs is found out when that is known. */
+static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *probe)
+{
+	u32 is_known = (probe->role & 0xff) + 1; /* any number but 0, so that both ways are one to the verifier */
+	u64 token = 0;
+
+	if (control.frames)
+		is_known = see_skb(probe->skb, probe->id, probe->role);
+	if (!is_unwanted(probe)) {
+		if (probe->role == ROLE_RELEASE || probe->role == ROLE_FREE)
+			probe->caller = regs_caller(ctx);
+		probe->ours = runs_ourselves(probe->frame);
+		token = follow_wanted(probe);
+	}
+	if (!is_known)
+		see_skb(probe->skb, probe->id, probe->role);
+	return token;
+}
+
+/* Returns the token of the call, 0: none. */
+static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame)
 {
 	struct probe probe = {
 		.id = cookie_probe(cookie),
@@ -72,7 +100,6 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	};
 	u64 token;
 
-	*watch_exit = makes_at_exit(probe.role);
 	if (!control.recording)
 		return 0;
 	if (probe.role == ROLE_INNER) {
@@ -88,10 +115,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
 		return 0;
-	if (probe.role == ROLE_RELEASE || probe.role == ROLE_FREE)
-		probe.caller = regs_caller(ctx);
-	probe.ours = runs_ourselves(frame);
-	token = follow_frames(&probe);
+	token = on_skb(ctx, &probe);
 	if (makes_at_enter(probe.role))
 		relate(probe.role, regs_argument(ctx, 1), probe.skb, token, probe.id);
 	if (probe.role == ROLE_COPY)

@@ -27,6 +27,11 @@
 
 #include "track.h"
 
+/*
+ * The functions below that are not static are so for the verifier: it looks at each by itself, once, and not once for every way that
+ * leads to its call. That is a tenth of the time that loading takes.
+ */
+
 /* How many segments or fragments of one packet are linked; of the longest packet (512 KiB) in segments of 536 bytes. */
 #define PARTS_MAX 1024
 
@@ -40,28 +45,29 @@ static __always_inline bool is_skb(u64 result)
  * What the call `token` made is a life, whatever the filters say: its parent is followed. If it is one already, it gets its
  * link now.
  */
-static __noinline void adopt(u64 skb, u64 token, u32 probe, u32 operation)
+__noinline int adopt(u64 skb, u64 token, u32 probe, u32 operation)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
 	u64 parent = token >> 16;
 
 	if (life && life->state == LIFE_ALIVE) {
 		if (life->parent || life->id == parent)
-			return;
+			return 0;
 		if (token == IGNORED_TOKEN) {
 			die(life, skb, 0, probe, FREE_RELEASED);
 			life->state = LIFE_IGNORED;
-			return;
+			return 0;
 		}
 		life->parent = parent;
 	} else {
 		if (life && life->state == LIFE_IGNORED)
-			return;
+			return 0;
 		life = begin_life(skb, parent, token == IGNORED_TOKEN ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life || life->state == LIFE_IGNORED)
-			return;
+			return 0;
 	}
 	emit_link(life, skb, parent, token, probe, operation, FLAG_LINKED);
+	return 0;
 }
 
 struct parts {
@@ -82,7 +88,7 @@ static long adopt_next(u64 index, struct parts *parts)
 	return 0;
 }
 
-static __noinline void adopt_list(u64 first, u64 token, u32 probe, u32 operation)
+__noinline int adopt_list(u64 first, u64 token, u32 probe, u32 operation)
 {
 	struct parts parts = {.next = first, .token = token, .probe = probe, .operation = operation};
 
@@ -91,23 +97,25 @@ static __noinline void adopt_list(u64 first, u64 token, u32 probe, u32 operation
 		bpf_loop(PARTS_MAX, adopt_next, &parts, 0);
 	if (parts.next)
 		count(COUNT_LOST_LINKS);
+	return 0;
 }
 
 /* The life at `skb`, to which `token` belongs, went into the life at `into`. */
-static __noinline void merge(u64 skb, u64 into, u64 token, u32 probe, u32 operation)
+__noinline int merge(u64 skb, u64 into, u64 token, u32 probe, u32 operation)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb), *target = bpf_map_lookup_elem(&lives, &into);
 
 	if (!life || life->id != token >> 16)
-		return;
+		return 0;
 	if (!target || target->state == LIFE_DYING) {
 		/* Nobody followed that packet; from here on it carries one that is followed. */
 		adopt(into, token, probe, operation);
-		return;
+		return 0;
 	}
 	if (target->state != LIFE_ALIVE || target->id == life->id)
-		return;
+		return 0;
 	emit_link(life, skb, target->id, token, probe, operation, FLAG_MERGE);
+	return 0;
 }
 
 static __always_inline void merge_begins(u64 skb, u64 into, u64 token)
@@ -204,7 +212,7 @@ static __always_inline bool makes_at_exit(u32 role)
 }
 
 /* A maker is called. `token` is 0 if its skb is not followed. */
-static __noinline __maybe_unused void relate(u32 role, u64 other, u64 skb, u64 token, u32 probe)
+__noinline int relate(u32 role, u64 other, u64 skb, u64 token, u32 probe)
 {
 	if (role == ROLE_COPY) {
 		address_reborn(other);
@@ -226,33 +234,35 @@ static __noinline __maybe_unused void relate(u32 role, u64 other, u64 skb, u64 t
 		if (token && token != IGNORED_TOKEN)
 			merge_begins(skb, 0, token);
 	}
+	return 0;
 }
 
 /* A maker returns. */
-static __noinline __maybe_unused void relate_result(u32 role, u64 result, u64 token, u32 probe)
+__noinline int relate_result(u32 role, u64 result, u64 token, u32 probe)
 {
 	if (role == ROLE_MERGE) {
 		if (token && token != IGNORED_TOKEN)
 			merge_ends(token, (u32)result == 0, probe);
-		return;
+		return 0;
 	}
 	if (role == ROLE_DEFER) {
 		if (token && token != IGNORED_TOKEN)
 			deferred(token, probe);
-		return;
+		return 0;
 	}
 	if (!is_skb(result))
-		return;
+		return 0;
 	if (role == ROLE_CLONE || role == ROLE_ALLOC)
 		address_reborn(result);
 	if (!token)
-		return;
+		return 0;
 	if (role == ROLE_CLONE)
 		adopt(result, token, probe, LINK_CLONE);
 	else if (role == ROLE_FRAGMENT)
 		adopt(result, token, probe, LINK_FRAGMENT);
 	else if (role == ROLE_SEGMENT)
 		adopt_list(result, token, probe, LINK_SEGMENT);
+	return 0;
 }
 
 /*

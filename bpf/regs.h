@@ -77,6 +77,8 @@ static __always_inline u64 regs_argument(const struct probe_regs *ctx, u32 posit
 {
 	u64 arguments[5];
 
+	if (!position)
+		return 0;
 	regs_arguments(ctx, arguments);
 	for (u32 i = 0; i < 5; i++)
 		asm volatile("" : "+r"(arguments[i]));

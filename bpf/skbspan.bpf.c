@@ -45,10 +45,9 @@ int collect(void *ctx)
 SEC("kprobe")
 int enter(struct probe_regs *ctx)
 {
-	u64 cookie = cookie_of(ctx), frame = FRAME_AT_ENTER(ctx), token;
-	bool watch_exit;
+	u64 cookie = cookie_of(ctx), frame = FRAME_AT_ENTER(ctx), token = on_enter(ctx, cookie, frame);
+	bool watch_exit = watches_exit(cookie);
 
-	token = on_enter(ctx, cookie, frame, &watch_exit);
 	/* A silent clone has no exit record, but its exit must find the parent. */
 	if (token && (cookie_exits(cookie) || watch_exit) && !open_call(frame, cookie, token) && watch_exit)
 		count(COUNT_LOST_LINKS);
@@ -154,7 +153,6 @@ SEC("kprobe")
 int session(struct probe_regs *ctx)
 {
 	u64 cookie = cookie_of(ctx), is_return, *token;
-	bool watch_exit;
 
 	CALL_KERNEL_FUNCTION(SESSION_IS_RETURN, ctx, is_return);
 	CALL_KERNEL_FUNCTION(SESSION_COOKIE, ctx, token);
@@ -162,9 +160,9 @@ int session(struct probe_regs *ctx)
 		on_exit(ctx, cookie, *token, FRAME_AT_EXIT(ctx));
 		return 0;
 	}
-	*token = on_enter(ctx, cookie, FRAME_AT_ENTER(ctx), &watch_exit);
+	*token = on_enter(ctx, cookie, FRAME_AT_ENTER(ctx));
 	/* 1: the kernel need not come back for the exit. */
-	return *token || watch_exit ? 0 : 1;
+	return *token || watches_exit(cookie) ? 0 : 1;
 }
 
 SEC("tp_btf/consume_skb")

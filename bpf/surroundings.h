@@ -129,7 +129,7 @@ static __always_inline void emit_conntrack(struct life *life)
 	submit(event);
 }
 
-static __noinline u64 tell_surroundings(u64 skb, u32 tell)
+__noinline u64 tell_surroundings(u64 skb, u32 tell)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
 

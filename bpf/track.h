@@ -275,6 +275,8 @@ static __always_inline bool tears_down(u32 role)
 	return (role >= ROLE_RELEASE && role < ROLE_CLONE) || role == ROLE_DEFER;
 }
 
+#define HAS_FILTERS (config.filters || config.netns)
+
 /*
  * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
  * call to end). Makers get a token for every life that is followed; without a sequence number if there is no record. If `question` has got another stage than before, a filter is to be asked, and then the call is to be
@@ -319,7 +321,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	if (!life) {
 		if (refusals && bpf_map_lookup_elem(&refused, &address))
 			return 0;
-		if (wanted(&skb, address, sk, question) != VERDICT_YES)
+		if (!(SKB_DIRECT && HAS_FILTERS) && wanted(&skb, address, sk, question) != VERDICT_YES)
 			return 0;
 		life = begin_life(address, 0, ignored(probe, sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
@@ -374,13 +376,56 @@ role:
 	return token;
 }
 
-/* on_call, with the filters' questions asked. */
-static __always_inline u64 follow(const struct probe *probe)
+/* The head of a struct skb_copy, which is all that is used of one if SKB_DIRECT. */
+struct skb_seen {
+	u64 dev;
+	u64 sk;
+	const struct sk_buff *original;
+};
+
+/*
+ * If SKB_DIRECT, what is asked before on_call(): may it begin a life, or is there one? Most of what happens on a busy host is on
+ * skbs that nobody follows and no filter wants, so that is found out first; and on_call() need not ask.
+ */
+static __noinline __maybe_unused enum verdict first_look(const struct probe *probe, struct question *question)
+{
+	struct skb_seen seen;
+	struct skb_copy *skb = (void *)&seen;
+	struct life *life = life_at(probe->skb);
+
+	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))
+		return VERDICT_YES;
+	if (probe->silent || tears_down(probe->role))
+		return VERDICT_NO;
+	if (!skb_read(skb, (void *)probe->skb))
+		return VERDICT_YES; /* on_call() counts it */
+	return wanted(skb, probe->skb, (void *)(skb->sk ? skb->sk : probe->sock), question);
+}
+
+static __always_inline bool is_unwanted(const struct probe *probe)
+{
+	struct question question = {};
+
+	if (!SKB_DIRECT || !HAS_FILTERS)
+		return false;
+	for (u32 asked = 0; asked <= config.questions; asked++) {
+		enum verdict verdict = first_look(probe, &question);
+
+		if (verdict != VERDICT_ASK)
+			return verdict == VERDICT_NO;
+		if (!answer(&question, &probe->skb))
+			return true;
+	}
+	return true;
+}
+
+/* on_call, with the filters' questions asked, which is_unwanted() does if SKB_DIRECT. */
+static __always_inline u64 follow_wanted(const struct probe *probe)
 {
 	struct question question = {};
 	u64 token = on_call(probe, &question), stage = STAGE_NONE;
 
-	for (u32 asked = 0; asked < config.questions && question.stage != stage; asked++) {
+	for (u32 asked = 0; !SKB_DIRECT && asked < config.questions && question.stage != stage; asked++) {
 		if (!answer(&question, &probe->skb))
 			return 0;
 		stage = question.stage;
@@ -389,6 +434,11 @@ static __always_inline u64 follow(const struct probe *probe)
 	if (token && question.tell)
 		tell_surroundings(probe->skb, question.tell);
 	return token;
+}
+
+static __always_inline u64 follow(const struct probe *probe)
+{
+	return is_unwanted(probe) ? 0 : follow_wanted(probe);
 }
 
 #endif

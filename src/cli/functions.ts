@@ -67,7 +67,7 @@ function byReason(
 
 async function listFunctions(options: FunctionsOptions): Promise<number> {
   const { planProbes } = await import('../collector/probe-plan.ts');
-  const { chooseBackend } = await import('../collector/tracing.ts');
+  const { chooseBackend } = await import('../collector/choose-backend.ts');
   const { alignColumns } = await import('./terminal.ts');
   const plan = await planProbes({
     backend: chooseBackend(options.backend),

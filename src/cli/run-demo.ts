@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { chooseBackend } from '../collector/tracing.ts';
+import { chooseBackend } from '../collector/choose-backend.ts';
 import type { PacketPath } from '../event/packet-path.ts';
 import { createDemoNetwork, type DemoNetwork, removeLeftovers } from './demo-network.ts';
 import { exchangeTcp, ping, sendUdp } from './demo-traffic.ts';

@@ -36,8 +36,8 @@ export async function chosenFunctions({
   if (presets === undefined) return functions;
   const { presetFunctions } = await import('../config/presets.ts');
   const chosen = presetFunctions(presets);
-  const { chooseBackend } = await import('../collector/tracing.ts');
-  if (chooseBackend(backend) === 'tracepoint') return functions;
+  const { chooseBackend, likelyBackend } = await import('../collector/choose-backend.ts');
+  if ((likelyBackend(backend) ?? chooseBackend(backend)) === 'tracepoint') return functions;
   return functions === undefined ? chosen : `(?=(?:${functions})$)(?:${chosen})`;
 }
 

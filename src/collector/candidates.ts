@@ -1,6 +1,9 @@
 import { UsageError } from '../errors.ts';
+import { answers } from '../kernel/answers.ts';
 import { type Btf, kinds } from '../kernel/btf.ts';
+import { fieldsOf } from '../kernel/btf-members.ts';
 import { findType } from '../kernel/btf-types.ts';
+import type { InPlace } from '../filter/packet-loads.ts';
 import { type PageMap, readPageMap } from '../kernel/page-map.ts';
 import {
   functionId as btfFunctionId,
@@ -48,12 +51,40 @@ export interface Candidates {
 let kernelBtf: Btf | undefined;
 const vmlinux = (): Btf => (kernelBtf ??= loadKernelBtf());
 
+/** What vmlinux says, as a number, which is kept from one run to the next. */
+function remembered(question: string, ask: () => number): number {
+  const known = answers.recall(question);
+  if (typeof known === 'number') return known;
+  const answer = ask();
+  answers.remember(question, answer);
+  return answer;
+}
+
 /** BTF id of a function of vmlinux. */
-export const functionId = (name: string): number | undefined => btfFunctionId(vmlinux(), name)?.id;
+export function functionId(name: string): number | undefined {
+  const id = remembered(`function ${name}`, () => btfFunctionId(vmlinux(), name)?.id ?? 0);
+  return id === 0 ? undefined : id;
+}
+
+/** By which programs read kernel memory in place (bpf/skb.h): since 6.2. */
+const castFunction = 'bpf_rdonly_cast';
+
+/** What code needs to know that does so; undefined: this kernel does not let it. */
+export function readsInPlace(): InPlace | undefined {
+  const cast = functionId(castFunction);
+  if (cast === undefined) return undefined;
+  const skb = remembered('struct sk_buff', () => findType(vmlinux(), 'sk_buff', kinds.struct) ?? 0);
+  const cbOffset = remembered('sk_buff.cb', () => {
+    for (const { name, offsetBits } of fieldsOf(vmlinux(), skb))
+      if (name === 'cb') return offsetBits / 8;
+    return 0;
+  });
+  return { cast, skb, cbOffset };
+}
 
 /** Number of arguments of a tracepoint; 0 if the kernel does not have it. */
 export const tracepointArguments = (name: string): number =>
-  tracepointArgs(vmlinux(), name)?.count ?? 0;
+  remembered(`tracepoint ${name}`, () => tracepointArgs(vmlinux(), name)?.count ?? 0);
 
 /** Index of the tracepoint's skb argument; undefined if there is no such tracepoint or it has no skb. */
 export const tracepointSkb = (name: string): number | undefined =>
@@ -68,8 +99,11 @@ const trampolineNames: readonly string[] = [
 
 /** Where page fragments of packets are to be found; undefined if this kernel does not tell. */
 export function pageMap(): PageMap | undefined {
-  const id = findType(vmlinux(), 'page', kinds.struct);
-  return id === undefined ? undefined : readPageMap(vmlinux().sizeOrType(id));
+  const bytes = remembered('struct page', () => {
+    const id = findType(vmlinux(), 'page', kinds.struct);
+    return id === undefined ? 0 : vmlinux().sizeOrType(id);
+  });
+  return bytes === 0 ? undefined : readPageMap(bytes);
 }
 
 /** Functions that sleep until a packet comes; their skb argument is the last one before, or a queue's head dressed as an skb. */
@@ -139,10 +173,35 @@ interface Wish {
   readonly maps: boolean;
 }
 
-/** What the kernel's lists say of the wanted functions. */
-interface Lists {
-  /** undefined: the kernel does not tell which functions can be attached to. */
+/** The functions that are wanted, and what the kernel's list of traceable functions says of them. */
+interface Survey {
+  readonly wanted: readonly Wanted[];
+  /** undefined: the kernel does not tell. */
   readonly attachable: FunctionList | undefined;
+}
+
+/** How a survey is kept from one run to the next. */
+interface KeptSurvey {
+  readonly wanted: readonly Wanted[];
+  readonly attachable: readonly (readonly [name: string, modules: readonly string[]])[];
+}
+
+async function survey(wish: Wish, modules: readonly string[]): Promise<Survey> {
+  const question = `functions ${JSON.stringify([modules, wish.inner, wish.maps])}`;
+  const known = answers.recall(question) as KeptSurvey | undefined;
+  if (known !== undefined) return { ...known, attachable: new Map(known.attachable) };
+  const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
+  const wanted = wantedFunctions(wish, modules);
+  const list = await reading;
+  if (list === undefined) return { wanted, attachable: undefined };
+  const attachable = parseFunctionList(list, new Set(wanted.map(({ name }) => name)));
+  const kept: KeptSurvey = { wanted, attachable: [...attachable] };
+  answers.remember(question, kept);
+  return { wanted, attachable };
+}
+
+/** What the kernel's lists say of the wanted functions. */
+interface Lists extends Pick<Survey, 'attachable'> {
   /** undefined: not read. */
   readonly places: ReadonlyMap<string, readonly SymbolPlace[]> | undefined;
 }
@@ -181,12 +240,11 @@ export async function findCandidates(wish: Wish): Promise<Candidates> {
       advice: 'ls /sys/kernel/btf lists them; modprobe loads more.',
     });
   }
-  const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
-  const wanted = wantedFunctions(wish, modules ?? loaded);
-  const names = new Set(wanted.map(({ name }) => name));
-  const list = await reading;
-  const attachable = list && parseFunctionList(list, names);
-  const places = byName && attachable !== undefined ? undefined : await findKernelFunctions(names);
+  const { wanted, attachable } = await survey(wish, modules ?? loaded);
+  const places =
+    byName && attachable !== undefined
+      ? undefined
+      : await findKernelFunctions(new Set(wanted.map(({ name }) => name)));
   const candidates: Candidate[] = [];
   const refused: { name: string; reason: string }[] = [];
   for (const one of wanted) {

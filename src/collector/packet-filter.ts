@@ -2,6 +2,7 @@
 import { config, filter as filterBit } from '../event/layout.ts';
 import type { Code } from '../filter/assembler.ts';
 import { injectFunction } from '../filter/inject.ts';
+import type { InPlace } from '../filter/packet-loads.ts';
 import { injectPcapFilter, type PcapFilter } from '../filter/pcap-filter.ts';
 
 /** All that are there must hold when a packet is first seen; from then on it is followed whatever becomes of it. */
@@ -65,13 +66,14 @@ export function configureFilter(view: DataView, filter: PacketFilter): void {
   });
 }
 
-/** The object with the filter's code in it; undefined if the filter needs none. */
+/** The object with the filter's code in it; undefined if the filter needs none. `inPlace`: if this kernel can do it. */
 export function injectFilter(
   object: () => Uint8Array,
   filter: PacketFilter,
+  inPlace?: InPlace,
 ): Uint8Array | undefined {
   let contents: Uint8Array | undefined;
-  if (filter.pcap !== undefined) contents = injectPcapFilter(object(), filter.pcap.code);
+  if (filter.pcap !== undefined) contents = injectPcapFilter(object(), filter.pcap.code(inPlace));
   if (filter.expression !== undefined) {
     contents = injectFunction(contents ?? object(), 'skb_filter', filter.expression);
   }

@@ -6,6 +6,7 @@ import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes, givenPrograms } from './attach.ts';
+import type { InPlace } from '../filter/packet-loads.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
 import { configureDetails, injectDetails, type Details } from './details.ts';
@@ -40,6 +41,8 @@ export interface ProgramSetOptions {
   readonly inner: boolean;
   /** BTF id of a function of vmlinux. */
   readonly functionId: (name: string) => number | undefined;
+  /** Kernel memory can be read in place; undefined: by probe reads only. */
+  readonly inPlace: InPlace | undefined;
   /** Programs of bpf/returns.h. */
   readonly returns: readonly string[];
   /** Whether rules of nftables are to be told: its module must be there, with type information. */
@@ -78,9 +81,6 @@ const objectFile = packageFile('build/skbspan.bpf.o');
 /** Every kernel with kprobe.multi can run it. */
 const trampolineFinder = 'find_trampolines';
 
-/** By which programs read kernel memory in place: bpf/skb.h. */
-const castFunction = 'bpf_rdonly_cast';
-
 /** Removes what is left of the dead. */
 const collector = 'collect';
 
@@ -101,7 +101,7 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   configureDetails(view, options.details);
   const searches = options.backend === 'kprobe-session' || options.backend === 'kprobe-multi';
   view.setUint32(config.remembers, searches ? 1 : 0, true);
-  view.setUint32(config.direct, options.functionId(castFunction) === undefined ? 0 : 1, true);
+  view.setUint32(config.direct, options.inPlace === undefined ? 0 : 1, true);
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   if (options.maps.listMembers !== undefined)
@@ -134,7 +134,7 @@ function tellOwnMaps(object: BpfObject): void {
 /** Opens the object and makes it ready to load. */
 function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObject {
   const file = () => readFileSync(objectFile);
-  const filtered = injectFilter(file, options.filter);
+  const filtered = injectFilter(file, options.filter, options.inPlace);
   const contents = injectDetails(() => filtered ?? file(), options.details) ?? filtered;
   const object = openBpfObject(objectFile, { contents });
   try {

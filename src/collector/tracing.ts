@@ -1,14 +1,21 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { SkbspanError } from '../errors.ts';
+import { SkbspanError, UsageError } from '../errors.ts';
 import type { PacketPath } from '../event/packet-path.ts';
 import type { LossCause, Statistics } from '../event/statistics.ts';
 import { lossCauses } from '../event/statistics.ts';
 import { handOver } from '../ffi/hand-over.ts';
 import { attachTracing, type BpfLink } from '../ffi/links.ts';
-import { eachBackend } from '../kernel/features.ts';
+import { answers } from '../kernel/answers.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
-import { findTrampolines, functionId, pageMap, tracepointArguments } from './candidates.ts';
+import {
+  findTrampolines,
+  functionId,
+  pageMap,
+  readsInPlace,
+  tracepointArguments,
+} from './candidates.ts';
+import { chooseBackend, likelyBackend } from './choose-backend.ts';
 import { readKernelCounters } from './counters.ts';
 import { detailReader, type Details } from './details.ts';
 import type { PacketFilter } from './packet-filter.ts';
@@ -19,9 +26,8 @@ import { programKinds, type ProgramKind } from './program-templates.ts';
 import { createProgramTracer, type ProgramTracer } from './program-tracer.ts';
 import { attachReturnProbes, returnPrograms } from './return-probes.ts';
 import { attachRuleProbes, canTellRules, ruleProbes } from './rule-probes.ts';
-import { sessionFunctions } from './session-calls.ts';
 import { createSymbols } from './symbols.ts';
-import { startCollectorWorker } from './worker-client.ts';
+import { createCollectorWorker, type CollectorWorker } from './worker-client.ts';
 
 export type { BackendName } from './backend.ts';
 
@@ -78,44 +84,6 @@ export interface Tracing {
   readonly detaching: { readonly pid: number; readonly links: number } | undefined;
 }
 
-/** The backend asked for, or the best one. Throws SKBSPAN_UNSUPPORTED with what is missing. */
-export function chooseBackend(asked: BackendName | undefined): BackendName {
-  for (const { backend, available, missing } of eachBackend()) {
-    if (asked !== undefined && asked !== backend) continue;
-    if (available) return backend;
-    if (asked === undefined) continue;
-    throw unsupported(`this kernel cannot do ${asked}: ${missing.join('; ')}`);
-  }
-  throw unsupported('this kernel offers no way to trace packets');
-}
-
-/** The backend that this kernel's BTF speaks for, before anything is tried out; undefined: it does not tell. */
-function likelyBackend(asked: BackendName | undefined): BackendName | undefined {
-  if (asked !== undefined) return asked === 'tracepoint' ? undefined : asked;
-  return sessionFunctions.every((name) => functionId(name) !== undefined)
-    ? 'kprobe-session'
-    : undefined;
-}
-
-interface Loading {
-  readonly backend: BackendName;
-  readonly programs: Promise<ProgramSet>;
-}
-
-async function unload(loading: Loading | undefined): Promise<void> {
-  await loading?.programs.then(
-    ({ object }) => {
-      object.close();
-    },
-    () => undefined,
-  );
-}
-
-const unsupported = (message: string): SkbspanError =>
-  new SkbspanError('SKBSPAN_UNSUPPORTED', message, {
-    advice: 'Run `skbspan check` to see what is missing, or leave --backend out.',
-  });
-
 const tracepointsOf = (plan: ProbePlan): string[] =>
   plan.probes.filter((probe) => probe.kind === 'tracepoint').map((probe) => probe.func);
 
@@ -125,9 +93,22 @@ const tracepointsOf = (plan: ProbePlan): string[] =>
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   options.onProgress({ stage: 'load', done: 0, total: 1 });
+  const likely = likelyBackend(options.backend);
+  if (likely === undefined) return start(options, chooseBackend(options.backend));
+  try {
+    return await start(options, likely);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const backend = chooseBackend(options.backend); // which says what is missing, if anything is
+    if (backend === likely) throw error;
+    return start(options, backend);
+  }
+}
+
+async function start(options: TracingOptions, backend: BackendName): Promise<Tracing> {
   const { details = {}, innerFunctions: inner = [] } = options;
-  const load = (backend: BackendName, tracepoints: readonly string[] = []): Loading => {
-    const programs = loadProgramSet({
+  const load = (tracepoints: readonly string[] = []): Promise<ProgramSet> =>
+    loadProgramSet({
       backend,
       tracepoints,
       ringBytes: options.ringBytes,
@@ -138,39 +119,45 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       details,
       inner: details.maps === true || inner.length > 0,
       functionId,
+      inPlace: readsInPlace(),
       returns: backend === 'tracepoint' ? returnPrograms() : [],
       rules: canTellRules(backend),
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
-    programs.catch(() => undefined); // It is awaited below, or not wanted.
-    return { backend, programs };
-  };
-  // Loading takes long and happens on another thread: so it begins before it is certain that this is the backend.
-  const likely = likelyBackend(options.backend);
-  let loading = likely === undefined ? undefined : load(likely);
-  let plan: ProbePlan;
+  // Loading takes long and happens on another thread: it goes on while functions are looked for, and while the collector's thread
+  // starts. Only tracepoints have programs of their own.
+  const loading = backend === 'tracepoint' ? undefined : load();
+  loading?.catch(() => undefined); // It is awaited below, or not wanted.
+  const worker = createCollectorWorker();
   try {
-    const backend = chooseBackend(options.backend);
-    if (loading?.backend !== backend) {
-      await unload(loading);
-      // Only tracepoints have programs of their own.
-      loading = backend === 'tracepoint' ? undefined : load(backend);
-    }
-    const byName = backend === 'kprobe-session' || backend === 'kprobe-multi';
-    plan = await planProbes({
+    const plan = await planProbes({
       backend,
       functions: options.functions,
       modules: options.modules,
-      byName,
+      byName: backend === 'kprobe-session' || backend === 'kprobe-multi',
       inner,
       maps: details.maps === true,
     });
+    const programs = await (loading ?? load(tracepointsOf(plan)));
+    options.onProgress({ stage: 'load', done: 1, total: 1 });
+    const tracing = await attachAll(options, plan, programs, worker);
+    void answers.keep();
+    return tracing;
   } catch (error) {
-    await unload(loading);
+    await worker.abandon();
+    const unused = await loading?.catch(() => undefined);
+    unused?.object.close();
     throw error;
   }
-  const programs = await (loading ?? load('tracepoint', tracepointsOf(plan))).programs;
-  options.onProgress({ stage: 'load', done: 1, total: 1 });
+}
+
+/** Closes what it has attached, and the programs, should it fail. */
+async function attachAll(
+  options: TracingOptions,
+  plan: ProbePlan,
+  programs: ProgramSet,
+  worker: CollectorWorker,
+): Promise<Tracing> {
   const links: BpfLink[] = [];
   const tracer = createProgramTracer({
     main: programs.object,
@@ -182,7 +169,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
     onNotice: options.onNotice ?? (() => undefined),
   });
   try {
-    return await record(options, plan, programs, tracer, links);
+    return await record(options, plan, programs, tracer, worker, links);
   } catch (error) {
     closeAll([...links, ...(await tracer.release())]);
     tracer.close();
@@ -241,6 +228,7 @@ async function record(
   plan: ProbePlan,
   programs: ProgramSet,
   tracer: ProgramTracer,
+  worker: CollectorWorker,
   links: BpfLink[],
 ): Promise<Tracing> {
   const total = plan.probes.length;
@@ -256,6 +244,13 @@ async function record(
     },
   );
   links.push(...attached.links);
+  if (attached.attached === 0) {
+    throw new SkbspanError(
+      'SKBSPAN_UNSUPPORTED',
+      `none of ${total} probes could be attached: ${attached.refused[0]?.reason ?? ''}`,
+      { advice: 'Run `skbspan check` to see what this kernel offers.' },
+    );
+  }
   const returns = attachReturnProbes(programs.object, programs.returns);
   links.push(...returns.links);
   await tracer.start();
@@ -273,7 +268,7 @@ async function record(
   const drops = new Map<string, number>();
   let undecodable = 0;
   let orphanExits = 0;
-  const worker = startCollectorWorker({
+  worker.read({
     ringFd: programs.object.map('ring').fd(),
     ringBytes: options.ringBytes,
     onBatch(batch) {

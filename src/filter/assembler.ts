@@ -62,8 +62,9 @@ const fromRegister = 0x08;
 const exitOpcode = 0x95;
 const callOpcode = 0x85;
 const jumpOpcode = 0x05;
-/** Source register of a call: of a helper by number | of a function of the same program. */
+/** Source register of a call: 0 of a helper by number, of a function of the same program, of one of the kernel's by its BTF id. */
 const callLocal = 1;
+const callKernel = 2;
 
 /** A register by number, or an immediate value: 32 bits, sign-extended in 64-bit operations. */
 export type Operand = { readonly register: number } | number;
@@ -156,6 +157,10 @@ export function createAssembler() {
     },
     callHelper(number: number): void {
       emit(callOpcode, { immediate: number });
+    },
+    /** Calls a function of vmlinux by its BTF id. */
+    callKernel(id: number): void {
+      emit(callOpcode, { source: callKernel, immediate: id });
     },
     /** Calls the function beside the code. */
     callNeighbour(): void {

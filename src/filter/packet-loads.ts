@@ -15,6 +15,18 @@ const copyBytes = 72;
 
 const probeReadKernel = 113; // enum bpf_func_id
 
+/**
+ * How memory is read where it is, without a call: bytes_at() in bpf/skb.h says why it is taken for an skb's control block.
+ * For kernels that have bpf_rdonly_cast().
+ */
+export interface InPlace {
+  /** BTF ids of that function, and of struct sk_buff. */
+  readonly cast: number;
+  readonly skb: number;
+  /** Of sk_buff.cb, in bytes: a multiple of 8. */
+  readonly cbOffset: number;
+}
+const cbBytes = 48; // include/linux/skbuff.h
 export interface Registers {
   readonly result: number;
   readonly x: number;
@@ -26,7 +38,7 @@ export interface Registers {
 export interface PacketLoads {
   /** Saves what only the slow way and the packet's length need. */
   keepArguments(skb: number, length: number): void;
-  /** Copies the first bytes: as far as loads that end at `ends` need, and the room allows. */
+  /** Copies the first bytes, or points to them: as far as loads that end at `ends` need, and the room allows. */
   fetch(ends: readonly number[], linkHeaderBytes: number): void;
   /** Loads from a fixed offset; no match if the packet ends before. */
   at(offset: number, width: Width, target: number): void;
@@ -38,6 +50,7 @@ export function createPacketLoads(
   to: Assembler,
   { result, x, start, linear, frame }: Registers,
   reject: Label,
+  inPlace?: InPlace,
 ): PacketLoads {
   /** Bytes of the packet in the copy, and where it begins. */
   let copied = 0;
@@ -64,6 +77,13 @@ export function createPacketLoads(
    * each time, every load would split what it knows in two, and it would walk all combinations.
    */
 
+  /** From an address in r1 to a pointer in r0, of a control block that begins there. */
+  const pointTo = ({ cast, skb, cbOffset }: InPlace): void => {
+    to.alu64('add', 1, -cbOffset);
+    to.alu32('mov', 2, skb);
+    to.callKernel(cast);
+  };
+
   /** Offset in r4, below 2^33. */
   const readAnywhere = (width: Width, target: number): void => {
     const slow = to.label();
@@ -72,14 +92,21 @@ export function createPacketLoads(
     to.alu64('add', result, { register: 4 });
     to.alu64('sub', result, { register: linear });
     to.jumpIfPositive64(result, slow);
-    to.alu64('mov', 3, { register: start });
-    to.alu64('add', 3, { register: 4 });
-    to.alu64('mov', 1, { register: frame });
-    to.alu64('add', 1, loadBuffer);
-    to.alu32('mov', 2, bytes[width]);
-    to.callHelper(probeReadKernel);
-    to.jumpIfNegative64(result, reject);
-    to.load(width, target, frame, loadBuffer);
+    if (inPlace === undefined) {
+      to.alu64('mov', 3, { register: start });
+      to.alu64('add', 3, { register: 4 });
+      to.alu64('mov', 1, { register: frame });
+      to.alu64('add', 1, loadBuffer);
+      to.alu32('mov', 2, bytes[width]);
+      to.callHelper(probeReadKernel);
+      to.jumpIfNegative64(result, reject);
+      to.load(width, target, frame, loadBuffer);
+    } else {
+      to.alu64('mov', 1, { register: start });
+      to.alu64('add', 1, { register: 4 });
+      pointTo(inPlace);
+      to.load(width, target, result, inPlace.cbOffset);
+    }
     swap(width, target);
     to.jump(done);
     to.place(slow);
@@ -114,6 +141,15 @@ export function createPacketLoads(
       to.store('double', frame, lengthSlot, length);
     },
     fetch(ends, linkHeaderBytes) {
+      if (inPlace !== undefined) {
+        // What stands in place of the copy then. Loads that end beyond are rare, and make a pointer of their own.
+        copied = Math.max(0, ...ends.filter((end) => end <= cbBytes));
+        if (copied === 0) return;
+        to.alu64('mov', 1, { register: start });
+        pointTo(inPlace);
+        to.store('double', frame, copyAt, result);
+        return;
+      }
       begin = copyAt + ((4 - (linkHeaderBytes % 4)) % 4);
       const room = copyAt + copyBytes - begin;
       copied = Math.max(0, ...ends.filter((end) => end <= room));
@@ -143,7 +179,12 @@ export function createPacketLoads(
       to.alu32('mov', result, end);
       to.alu64('sub', result, { register: linear });
       to.jumpIfPositive64(result, slow);
-      readCopy(offset, width, target);
+      if (inPlace === undefined) readCopy(offset, width, target);
+      else {
+        to.load('double', 1, frame, copyAt);
+        to.load(width, target, 1, inPlace.cbOffset + offset);
+        swap(width, target);
+      }
       to.jump(done);
       to.place(slow);
       to.alu32('mov', 4, offset);

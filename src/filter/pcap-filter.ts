@@ -5,6 +5,7 @@ import { compilePcap, type PcapLinkType } from '../ffi/libpcap.ts';
 import type { Code } from './assembler.ts';
 import { decodeClassic } from './classic.ts';
 import { injectFunction } from './inject.ts';
+import type { InPlace } from './packet-loads.ts';
 import { translate, type WindowProgram } from './translate.ts';
 
 /** What the user wrote; undefined: not asked for. */
@@ -22,7 +23,8 @@ const matchesNothing = [{ code: 0x06, jt: 0, jf: 0, k: 0 }];
 
 /** A compiled filter: code to be put into the object, and which windows it looks at. */
 export interface PcapFilter {
-  readonly code: Code;
+  /** For any kernel; quicker code for one that has what `inPlace` tells. */
+  code(inPlace?: InPlace): Code;
   readonly packet: boolean;
   readonly tunnelLink: boolean;
   readonly tunnelNetwork: boolean;
@@ -81,8 +83,9 @@ export function compilePcapFilter(expressions: PcapExpressions): PcapFilter | un
     });
   }
   if (programs.length === 0) return undefined;
+  const code = translate(programs);
   return {
-    code: translate(programs),
+    code: (inPlace) => (inPlace === undefined ? code : translate(programs, inPlace)),
     packet: packet !== undefined,
     tunnelLink: tunnelLink !== undefined,
     tunnelNetwork: tunnelNetwork !== undefined,

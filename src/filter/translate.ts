@@ -14,10 +14,11 @@
  * Registers: r6 = A, r7 = X, r8 = start, r9 = linear. All of them survive calls. A and X are 32 bits wide: every operation is
  * a 32-bit one, which zeroes the upper half, so that they can be used as 64-bit offsets without overflow.
  *
- * Loads. Nearly all are at fixed offsets within the headers. A probe read costs more than everything else here, so one read at
- * the start fetches all of these bytes to the stack, and each load is then a plain one. The stack must be read aligned: the
- * copy stands such that addresses and ports are, and what is not is put together from smaller parts. A load at X + k is a
- * probe read of its own. Whatever does not lie in the linear part goes the slow way, to read_fragments() in C beside us, which
+ * Loads. Nearly all are at fixed offsets within the headers. Where the kernel lets us, they are read in place, through a pointer made
+ * at the start (packet-loads.ts). Else each would be a probe read, which costs more than everything else here: so one read at the
+ * start fetches all of these bytes to the stack, and each load is then a plain one. The stack must be read aligned: the copy stands
+ * such that addresses and ports are, and what is not is put together from smaller parts. A load at X + k is a pointer or a probe
+ * read of its own. Whatever does not lie in the linear part goes the slow way, to read_fragments() in C beside us, which
  * finds bytes in page fragments and fragment lists; it also says if the packet ends before. As in libpcap, a load beyond the
  * end ends the program: no match.
  *
@@ -48,7 +49,7 @@ import {
   sizes,
   sourceX,
 } from './classic.ts';
-import { createPacketLoads, lengthSlot, type PacketLoads } from './packet-loads.ts';
+import { createPacketLoads, type InPlace, lengthSlot, type PacketLoads } from './packet-loads.ts';
 
 /** A program and the window it looks at. */
 export interface WindowProgram {
@@ -91,14 +92,17 @@ const unknownInstruction = (code: number): SkbspanError =>
     `libpcap made an unknown instruction 0x${code.toString(16)}`,
   );
 
-/** Translates all programs into the body of one function. Throws SKBSPAN_USAGE if it becomes too large. */
-export function translate(programs: readonly WindowProgram[]): Code {
+/**
+ * Translates all programs into the body of one function; with `inPlace` for a kernel that has what it takes. Throws SKBSPAN_USAGE if
+ * it becomes too large.
+ */
+export function translate(programs: readonly WindowProgram[], inPlace?: InPlace): Code {
   const to = createAssembler();
   const reject = to.label();
   const entries = programs.map(() => to.label());
   to.alu64('mov', registers.start, { register: parameters.start });
   to.alu32('mov', registers.linear, { register: parameters.linear });
-  const loads = createPacketLoads(to, registers, reject);
+  const loads = createPacketLoads(to, registers, reject, inPlace);
   loads.keepArguments(parameters.skb, parameters.length);
   programs.forEach(({ window }, index) => {
     to.jumpIf32('eq', parameters.window, window, entries[index] ?? reject);
@@ -127,11 +131,13 @@ function translateProgram(
   const slots = [...memorySlots(used)];
   const memory = (word: number): number => memoryTop - 4 * (slots.indexOf(word) + 1);
   for (const slot of slots) to.storeImmediate('word', registers.frame, memory(slot), 0);
-  // By a register: older verifiers follow the value of a stack slot only then.
-  to.alu64('mov', registers.result, loopLimit);
-  to.store('double', registers.frame, fuelSlot, registers.result);
-  loads.fetch(staticEnds(used), program.linkHeaderBytes);
   const isLoop = used.some(({ code, k }) => code === backwardJump && (k | 0) < 0);
+  if (isLoop) {
+    // By a register: older verifiers follow the value of a stack slot only then.
+    to.alu64('mov', registers.result, loopLimit);
+    to.store('double', registers.frame, fuelSlot, registers.result);
+  }
+  loads.fetch(staticEnds(used), program.linkHeaderBytes);
   const labels = instructions.map(() => to.label());
   const goTo = (index: number): Label => labels[index] ?? reject;
   instructions.forEach((instruction, index) => {

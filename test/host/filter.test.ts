@@ -7,9 +7,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { readsInPlace } from '../../src/collector/candidates.ts';
 import { filterWindow } from '../../src/event/layout.ts';
 import { type PcapMatcher, withClassicMatcher, withPcapMatcher } from '../../src/ffi/libpcap.ts';
 import { encodeClassic } from '../../src/filter/classic.ts';
+import type { Code } from '../../src/filter/assembler.ts';
 import { compilePcapFilter } from '../../src/filter/pcap-filter.ts';
 import { translate } from '../../src/filter/translate.ts';
 import { cannotLoad } from '../ffi/sample-object.ts';
@@ -28,6 +30,7 @@ if (skip === false) compileDifferential(object);
 
 const linkHeaderBytes = 14;
 const packets = fitting(createPackets(2000, 42));
+const inPlace = skip === false ? readsInPlace() : undefined;
 
 /** Fails with the first packet whose verdict differs; returns how many matched. */
 function compare(
@@ -49,12 +52,19 @@ function compare(
   return hits;
 }
 
-/** Compares one expression in both windows; returns how many packets matched it. */
+/** Compares one expression in both windows, with each way of reading; returns how many packets matched it. */
 function compareExpression(expression: string, among: readonly Packet[]): number {
   const expressionsOf = { packet: expression, tunnelLink: undefined, tunnelNetwork: undefined };
   const filter = compilePcapFilter(expressionsOf);
   assert.ok(filter !== undefined);
-  const loaded = loadFilter(object, filter.code, among);
+  const hits = compareCode(expression, filter.code(), among);
+  if (inPlace !== undefined)
+    assert.equal(compareCode(expression, filter.code(inPlace), among), hits);
+  return hits;
+}
+
+function compareCode(expression: string, code: Code, among: readonly Packet[]): number {
+  const loaded = loadFilter(object, code, among);
   try {
     const link = loaded.run(filterWindow.link, 0);
     const network = loaded.run(filterWindow.network, linkHeaderBytes);
@@ -84,7 +94,10 @@ const isUsageError = (error: unknown): boolean =>
 test('every primitive gives the verdicts of libpcap on 2,000 packets', { skip }, (t) => {
   assert.ok(expressions.length >= 300, `${expressions.length} expressions`);
   const without = expressions.filter((expression) => compareExpression(expression, packets) === 0);
-  t.diagnostic(`${expressions.length} expressions, ${packets.length} packets, two windows`);
+  const ways = inPlace === undefined ? 'by probe reads only' : 'by probe reads and in place';
+  t.diagnostic(
+    `${expressions.length} expressions, ${packets.length} packets, two windows, ${ways}`,
+  );
   // An expression that nothing matches proves little.
   assert.ok(without.length <= expressions.length / 30, `match nothing: ${without.join(', ')}`);
 });
@@ -123,9 +136,10 @@ test('random programs in the language of the interpreter', { skip }, (t) => {
   for (let round = 0; round < count; round++) {
     const instructions = randomProgram(random);
     const bytes = encodeClassic(instructions);
-    const code = translate([
-      { window: filterWindow.link, instructions, linkHeaderBytes: random(2) * linkHeaderBytes },
-    ]);
+    const code = translate(
+      [{ window: filterWindow.link, instructions, linkHeaderBytes: random(2) * linkHeaderBytes }],
+      round % 2 === 0 ? undefined : inPlace,
+    );
     const loaded = loadFilter(object, code, some);
     try {
       const verdicts = loaded.run(filterWindow.link, 0);

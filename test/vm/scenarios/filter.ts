@@ -19,15 +19,18 @@ interface Verdicts {
 /** This kernel's verifier accepts every filter, and its verdicts are those of libpcap. */
 export const verifier: Scenario = {
   name: 'verifier',
-  act(lab) {
+  async act(lab) {
     const packets = fitting(createPackets(200, 42));
     const refused: string[] = [];
     const wrong: string[] = [];
+    const { readsInPlace } = await import('../../../src/collector/candidates.ts');
+    const inPlace = readsInPlace();
     for (const packet of expressions) {
       const filter = compilePcapFilter({ packet, tunnelLink: packet, tunnelNetwork: undefined });
       if (filter === undefined) continue;
+      // The quicker code where this kernel takes it, as skbspan does.
       try {
-        const loaded = loadFilter(differentialObject, filter.code, packets);
+        const loaded = loadFilter(differentialObject, filter.code(inPlace), packets);
         const verdicts = loaded.run(filterWindow.innerLink, 0);
         withPcapMatcher(packet, 'ethernet', (matches) => {
           const differs = packets.some(
@@ -47,7 +50,6 @@ export const verifier: Scenario = {
       refused,
       wrong,
     } satisfies Verdicts);
-    return Promise.resolve();
   },
   check({ fact, note }) {
     const verdicts = fact('verdicts') as Verdicts;
