@@ -29,20 +29,21 @@ import { DONE, putFlow } from './values.ts';
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
 
-let second = -1n;
-let secondText = '';
+const NS_DIGITS = 9;
+let seconds = '0';
+let secondsText = '1970-01-01T00:00:00';
 
-/** `2026-08-21T22:13:20.123456789Z`. */
-export function isoTime(epochNs: bigint): string {
-  const at = epochNs / 1_000_000_000n;
-  if (at !== second) {
-    second = at;
-    secondText = new Date(Number(at) * 1_000).toISOString().slice(0, 19);
+/** `2026-08-21T22:13:20.123456789Z` of nanoseconds since 1970, in decimal. */
+function isoTimeOf(epochNs: string): string {
+  const at = epochNs.slice(0, -NS_DIGITS);
+  if (at !== seconds) {
+    seconds = at;
+    secondsText = new Date(Number(at) * 1_000).toISOString().slice(0, 19);
   }
-  return `${secondText}.${Number(epochNs - at * 1_000_000_000n)
-    .toString()
-    .padStart(9, '0')}Z`;
+  return `${secondsText}.${epochNs.slice(-NS_DIGITS).padStart(NS_DIGITS, '0')}Z`;
 }
+
+export const isoTime = (epochNs: bigint): string => isoTimeOf(epochNs.toString());
 
 const ofPath = members(
   'schema',
@@ -85,10 +86,11 @@ export function putPath(
   putNumber(out, path.id);
   put(out, ofPath.trace_id);
   putQuoted(out, path.traceId);
+  const startTime = path.startTimeNs.toString();
   put(out, ofPath.time);
-  putQuoted(out, isoTime(path.startTimeNs));
+  putQuoted(out, isoTimeOf(startTime));
   put(out, ofPath.start_time_ns);
-  putQuoted(out, path.startTimeNs.toString());
+  putQuoted(out, startTime);
   put(out, ofPath.duration_ns);
   putNumber(out, path.durationNs);
   put(out, ofPath.direction);
