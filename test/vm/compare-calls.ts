@@ -8,9 +8,10 @@ export interface Missing {
   /**
    * What its skb was, by the addresses that ftrace recorded. `unknown`: it was not asked. `null`: there was none. `unborn`: it
    * became one of the packets later. `other`: no call of any path is on it, from its allocation on. `followed`: a call of a path on it
-   * came before, and it was not allocated anew since: skbspan had to see this one.
+   * came before, and it was not allocated anew since: skbspan had to see this one. `deferred`: the same, but since then
+   * skb_attempt_defer_free() was called on it, which skbspan saw: that ends a life.
    */
-  readonly skb: 'unknown' | 'null' | 'unborn' | 'other' | 'followed';
+  readonly skb: 'unknown' | 'null' | 'unborn' | 'other' | 'followed' | 'deferred';
 }
 
 export interface Comparison {
@@ -100,6 +101,9 @@ const callsOf = (paths: readonly SeenPath[]): Placed[] =>
     )
     .sort(byTime);
 
+/** Leaves an sk_buff to be freed by another CPU: net/core/skbuff.c */
+const DEFERS = 'skb_attempt_defer_free';
+
 /** An address holds one sk_buff from one allocation to the next: which calls of paths are on it in that time? */
 function skbOf(
   call: GraphCall,
@@ -113,10 +117,20 @@ function skbOf(
   const born = births.filter((birth) => birth.skb === skb).map((birth) => birth.at);
   const begin = born.findLast((birth) => birth <= at) ?? 0;
   const end = born.find((birth) => birth > at) ?? calls.length;
-  const on = (from: number, to: number): boolean =>
-    calls.slice(from, to).some((other) => pairs.get(other)?.skb === skb);
-  if (on(begin, at)) return 'followed';
-  return on(at, end) ? 'unborn' : 'other';
+  const on = (from: number, to: number): readonly GraphCall[] =>
+    calls.slice(from, to).filter((other) => pairs.get(other)?.skb === skb);
+  const before = on(begin, at);
+  // What runs within the call is still of the life.
+  const deferral = before.find(({ func }) => func === DEFERS);
+  if (deferral !== undefined && !isWithin(call, deferral)) return 'deferred';
+  if (before.length > 0) return 'followed';
+  return on(at, end).length > 0 ? 'unborn' : 'other';
+}
+
+function isWithin(call: GraphCall, outer: GraphCall): boolean {
+  let { parent } = call;
+  while (parent !== undefined && parent !== outer) ({ parent } = parent);
+  return parent !== undefined;
 }
 
 /** Longest common subsequence by name and, where it is known, skb; as pairs of indices. */

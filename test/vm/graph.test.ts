@@ -133,3 +133,29 @@ test('knows by the skb which call it was, and whether it is of a packet at all',
     ],
   );
 });
+
+test('what frees an skb after it was left to another CPU is told from what is lacking', () => {
+  const call = (func: string, skb: string, within = ''): string => `
+ 0)    ping-267    |               |  ${func}() {
+ 0)    ping-267    |               |    /* ${func}: (a+0x4/0x50) skb=${skb} */${within}
+ 0)    ping-267    | + 90.866 us   |  }`;
+  const free = (skb: string): string => call('napi_consume_skb', skb);
+  const inside = free('0x1').replaceAll('|  ', '|    ');
+  const born = `
+ 0)    ping-267    |               |  /* birth_of___alloc_skb: (a+0x4/0x50 <- __alloc_skb) skb=0x1 */`;
+  const table: [string, string[]][] = [
+    [call('skb_attempt_defer_free', '0x1') + free('0x1'), ['deferred']],
+    [call('skb_attempt_defer_free', '0x1', inside), ['followed']],
+    [call('skb_attempt_defer_free', '0x1') + free('0x2'), ['other']],
+    [call('skb_attempt_defer_free', '0x1') + born + free('0x1'), ['unborn']],
+  ];
+  for (const [recorded, wanted] of table) {
+    const graph = readGraph(`${recorded}\n 0)    ping-267    |   1.000 us    |  veth_xmit();\n`);
+    const { missing } = compareCalls(graph, [pathOf('skb_attempt_defer_free veth_xmit')]);
+    assert.deepEqual(
+      missing.map(({ skb }) => skb),
+      wanted,
+      recorded,
+    );
+  }
+});

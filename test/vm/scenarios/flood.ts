@@ -103,7 +103,8 @@ export const flood: Scenario = {
       `every packet is there or counted: ${seen.numbers} of ${PACKETS}, ${dropped} dropped`,
     );
     assert.ok(seen.numbers > PACKETS / 2, 'else this proves nothing');
-    assert.equal(seen.incomplete, 0);
+    // A hit that was missed may have been the one that told the end of a packet; nothing else excuses a path without one.
+    assert.ok(seen.incomplete <= recursion, `${seen.incomplete} paths incomplete`);
     assert.ok(reuse > 50, 'addresses were used again, else this proves nothing');
     for (const name of MAPS) {
       assert.ok(

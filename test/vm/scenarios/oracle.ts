@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { compareCalls, type Missing } from '../compare-calls.ts';
 import { BIRTH, readGraph } from '../graph.ts';
 import { until, type Lab } from '../lab.ts';
-import { assertLossless, onlyPath, parseLines, type Scenario, type SeenPath } from '../scenario.ts';
+import { assertLossless, onlyPath, type Scenario, type SeenPath } from '../scenario.ts';
+import { undisturbed } from '../undisturbed.ts';
 
 const TRACING = '/sys/kernel/tracing';
 
@@ -115,8 +116,19 @@ function recordGraph(
 }
 
 /** skb_attempt_defer_free() and skb_defer_free_flush(), net/core/skbuff.c and net/core/dev.c */
-const GIVEN_BACK =
-  'an skb of before, which another CPU gave back to the one that had allocated it: it is freed by the next softirq there';
+const GIVEN_BACK: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    'napi_consume_skb < __dev_queue_xmit',
+    'skb_release_head_state < napi_consume_skb',
+    'skb_release_data < napi_consume_skb',
+    'skb_free_head < skb_release_data',
+    'kfree_skbmem < napi_consume_skb',
+    'napi_skb_cache_put < napi_consume_skb',
+  ].map((call) => [
+    call,
+    'another CPU gave the skb back to the one that had allocated it: it is freed by the next softirq there',
+  ]),
+);
 
 /**
  * Calls that ftrace sees and skbspan does not, by design: a call belongs to a life, and these have none. By what is known of the
@@ -137,13 +149,9 @@ const NOT_OURS: Readonly<Record<Missing['skb'], Readonly<Record<string, string>>
     'tcp_rbtree_insert < -':
       'queues a SYN for a resend before it is first sent: nothing on it tells of a socket yet',
   },
-  other: {
-    'napi_consume_skb < __dev_queue_xmit': GIVEN_BACK,
-    'skb_release_head_state < napi_consume_skb': GIVEN_BACK,
-    'skb_release_data < napi_consume_skb': GIVEN_BACK,
-    'skb_free_head < skb_release_data': GIVEN_BACK,
-    'napi_skb_cache_put < napi_consume_skb': GIVEN_BACK,
-  },
+  // Of before.
+  other: GIVEN_BACK,
+  deferred: GIVEN_BACK,
   followed: {},
 };
 
@@ -164,13 +172,6 @@ interface Subject {
   readonly least: number;
 }
 
-const RUNS = 3;
-
-const skipped = (lab: Lab): boolean => {
-  const { summary } = parseLines(readFileSync(join(lab.folder, 'paths.jsonl'), 'utf8'));
-  return (summary.losses['recursion'] ?? 0) > 0;
-};
-
 const echoes = (paths: readonly SeenPath[]): readonly SeenPath[] =>
   ['echo request', 'echo reply'].map((name) =>
     onlyPath(paths, name, (flow) => flow.detail.startsWith(name)),
@@ -182,15 +183,13 @@ const held = ({ name, prepare, clean, traffic, ours: choose, least }: Subject): 
   async act(lab) {
     await prepare(lab);
     try {
-      // An interrupt in the midst of a probe may bring others: the kernel skips them, skbspan says so, and this run shows nothing.
-      for (let runs = 1; runs === 1 || (skipped(lab) && runs <= RUNS); runs += 1) {
+      await undisturbed(lab, async () => {
         const trace = await lab.trace();
         const functions = hooked(lab);
         lab.record('functions', functions.indices.length);
         lab.record('graph', recordGraph(lab, functions, traffic));
         lab.record('status', (await trace.stop()).status);
-        lab.record('runs', runs);
-      }
+      });
     } finally {
       clean?.(lab);
     }
