@@ -40,7 +40,7 @@ const TICK_MICROS = 10_000;
 const BATCH_PATHS = 512;
 const BATCH_BYTES = 512 * 1024;
 /** Until the compiler has seen enough of both. */
-const WARM_PATHS = 6_000;
+const WARM_PATHS = 20_000;
 const IDLE_MS = 2_000;
 const DEAD_MS = 20_000;
 const PARTITIONS = 6;

@@ -76,7 +76,13 @@ function readIpv6(view: DataView, at: number): Network | undefined {
   return { protocol, id, fragment, transport, bytes: payload === 0 ? Infinity : 40 + payload };
 }
 
-/** The content of a packet as described above; undefined if it is not IP or not enough of it was captured. */
+/** Its memory is the same for every packet: making a small one for each takes longer than filling it. */
+const scratch = Buffer.alloc(MOST);
+
+/**
+ * The content of a packet as described above, which is there until the next call; undefined if it is not IP or not enough of it
+ * was captured.
+ */
 export function contentOf({ bytes, len, networkOffset: at }: PacketSight): Uint8Array | undefined {
   if (at === undefined || bytes.length <= at) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -87,7 +93,7 @@ export function contentOf({ bytes, len, networkOffset: at }: PacketSight): Uint8
   const { protocol, id, fragment, transport: from } = network;
   if (bytes.length < from + 8) return undefined;
 
-  const content = Buffer.alloc(MOST);
+  const content = scratch.fill(0);
   content.writeUInt8(protocol, 0);
   content.writeUInt32BE(id, 1);
   content.writeUInt16BE(fragment, 5);

@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 
 import type { Exporter } from '../../event/exporter.ts';
 import { createLineOutput, outputError, type LineOutput } from '../text/line-output.ts';
-import { jsonLine, pathLine, summaryRecord } from './records.ts';
+import { jsonLine, pathLines, summaryRecord } from './records.ts';
 
 export interface JsonExporterOptions {
   /** Path of a file, which is made or overwritten; or a stream, which belongs to the caller and is not ended. */
@@ -23,7 +23,7 @@ export function createJsonExporter({ output }: JsonExporterOptions): Exporter {
   let failed = false;
   let stopped: Promise<void> | undefined;
 
-  async function write(text: string): Promise<void> {
+  async function write(text: string | Uint8Array): Promise<void> {
     if (lines === undefined) throw outputError(name, new Error('it is not open'));
     try {
       await lines.write(text);
@@ -63,7 +63,7 @@ export function createJsonExporter({ output }: JsonExporterOptions): Exporter {
     },
     async export(paths) {
       try {
-        await write(paths.map((path) => pathLine(path)).join(''));
+        await write(pathLines(paths));
         return { status: 'success', lost: 0 };
       } catch (cause) {
         const error = cause instanceof Error ? cause : outputError(name, cause);

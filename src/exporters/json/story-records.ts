@@ -8,30 +8,81 @@ import type {
   SocketSight,
   Wait,
 } from '../../event/packet-path.ts';
-import { hex, name, textOf, type Fields } from './text.ts';
-import { deviceText, flowFields, taskText } from './values.ts';
+import {
+  members,
+  put,
+  putHex,
+  putName,
+  putNull,
+  putNumber,
+  putNumberOrNull,
+  putQuoted,
+  putText,
+  type JsonBytes,
+} from './bytes.ts';
+import { textOf, type Fields } from './text.ts';
+import { DONE, putDevice, putFlow, putTask } from './values.ts';
 
-export const socketText = (socket: SocketSight): string =>
-  textOf({
-    offset_ns: socket.offsetNs,
-    seq: socket.seq,
-    address: hex(socket.address),
-    inode: socket.inode,
-    uid: socket.uid ?? null,
-    family: socket.family,
-    type: socket.type,
-    protocol: socket.protocol,
-    state: socket.state,
-    local_address: socket.localAddress,
-    local_port: socket.localPort,
-    remote_address: socket.remoteAddress,
-    remote_port: socket.remotePort,
-    netns: socket.netns,
-    netns_name: socket.netnsName,
-    cgroup: socket.cgroup.toString(),
-    container_id: socket.containerId,
-    pod_uid: socket.podUid,
-  });
+const ofSocket = members(
+  'offset_ns',
+  'seq',
+  'address',
+  'inode',
+  'uid',
+  'family',
+  'type',
+  'protocol',
+  'state',
+  'local_address',
+  'local_port',
+  'remote_address',
+  'remote_port',
+  'netns',
+  'netns_name',
+  'cgroup',
+  'container_id',
+  'pod_uid',
+);
+
+export function putSocket(out: JsonBytes, socket: SocketSight): void {
+  put(out, ofSocket.offset_ns);
+  putNumber(out, socket.offsetNs);
+  put(out, ofSocket.seq);
+  putNumber(out, socket.seq);
+  put(out, ofSocket.address);
+  putHex(out, socket.address);
+  put(out, ofSocket.inode);
+  putNumber(out, socket.inode);
+  put(out, ofSocket.uid);
+  putNumberOrNull(out, socket.uid);
+  put(out, ofSocket.family);
+  putName(out, socket.family);
+  put(out, ofSocket.type);
+  putName(out, socket.type);
+  put(out, ofSocket.protocol);
+  putName(out, socket.protocol);
+  put(out, ofSocket.state);
+  putName(out, socket.state);
+  put(out, ofSocket.local_address);
+  putQuoted(out, socket.localAddress);
+  put(out, ofSocket.local_port);
+  putNumber(out, socket.localPort);
+  put(out, ofSocket.remote_address);
+  putQuoted(out, socket.remoteAddress);
+  put(out, ofSocket.remote_port);
+  putNumber(out, socket.remotePort);
+  put(out, ofSocket.netns);
+  putNumber(out, socket.netns);
+  put(out, ofSocket.netns_name);
+  putQuoted(out, socket.netnsName);
+  put(out, ofSocket.cgroup);
+  putQuoted(out, socket.cgroup.toString());
+  put(out, ofSocket.container_id);
+  putQuoted(out, socket.containerId);
+  put(out, ofSocket.pod_uid);
+  putQuoted(out, socket.podUid);
+  put(out, DONE);
+}
 
 const tupleFields = (tuple: ConntrackTuple): Fields => ({
   transport: tuple.transport,
@@ -41,8 +92,8 @@ const tupleFields = (tuple: ConntrackTuple): Fields => ({
   destination_port: tuple.destinationPort ?? null,
 });
 
-export const conntrackText = (conntrack: ConntrackSight): string =>
-  textOf({
+export function putConntrack(out: JsonBytes, conntrack: ConntrackSight): void {
+  const fields = {
     offset_ns: conntrack.offsetNs,
     seq: conntrack.seq,
     info: conntrack.info,
@@ -51,44 +102,87 @@ export const conntrackText = (conntrack: ConntrackSight): string =>
     mark: conntrack.mark,
     original: tupleFields(conntrack.original),
     reply: tupleFields(conntrack.reply),
-  });
+  };
+  putText(out, textOf(fields));
+}
 
-export const waitText = (wait: Wait): string =>
-  `{"place":${name(wait.place)}` +
-  `,"offset_ns":${wait.offsetNs}` +
-  `,"duration_ns":${wait.durationNs}` +
-  `,"after":${wait.after}` +
-  `,"before":${wait.before}` +
-  `,"device":${deviceText(wait.device)}}`;
+const ofWait = members('place', 'offset_ns', 'duration_ns', 'after', 'before', 'device');
 
-export const crossingText = (crossing: Crossing): string =>
-  `{"kind":${name(crossing.kind)}` +
-  `,"call":${crossing.call}` +
-  `,"offset_ns":${crossing.offsetNs}` +
-  `,"from":${deviceText(crossing.from)}` +
-  `,"to":${deviceText(crossing.to)}` +
-  `,"from_cpu":${crossing.fromCpu}` +
-  `,"to_cpu":${crossing.toCpu}}`;
+export function putWait(out: JsonBytes, wait: Wait): void {
+  put(out, ofWait.place);
+  putName(out, wait.place);
+  put(out, ofWait.offset_ns);
+  putNumber(out, wait.offsetNs);
+  put(out, ofWait.duration_ns);
+  putNumber(out, wait.durationNs);
+  put(out, ofWait.after);
+  putNumber(out, wait.after);
+  put(out, ofWait.before);
+  putNumber(out, wait.before);
+  put(out, ofWait.device);
+  putDevice(out, wait.device);
+  put(out, DONE);
+}
 
-export const changeText = (change: HeaderChange): string =>
-  textOf({
-    kind: change.kind,
-    offset_ns: change.offsetNs,
-    call: change.call,
-    before: flowFields(change.before),
-    after: flowFields(change.after),
-    tunnel:
-      change.tunnel === undefined
-        ? null
-        : { kind: change.tunnel.kind, id: change.tunnel.id ?? null },
-  });
+const ofCrossing = members('kind', 'call', 'offset_ns', 'from', 'to', 'from_cpu', 'to_cpu');
 
-export const outcomeText = (outcome: Outcome): string =>
-  `{"kind":${name(outcome.kind)}` +
-  `,"life":${outcome.life}` +
-  `,"call":${outcome.call}` +
-  `,"offset_ns":${outcome.offsetNs}` +
-  `,"device":${outcome.device === undefined ? 'null' : deviceText(outcome.device)}` +
-  `,"socket":${outcome.socket}` +
-  `,"task":${outcome.task === undefined ? 'null' : taskText(outcome.task)}` +
-  `,"by":${name(outcome.by)}}`;
+export function putCrossing(out: JsonBytes, crossing: Crossing): void {
+  put(out, ofCrossing.kind);
+  putName(out, crossing.kind);
+  put(out, ofCrossing.call);
+  putNumber(out, crossing.call);
+  put(out, ofCrossing.offset_ns);
+  putNumber(out, crossing.offsetNs);
+  put(out, ofCrossing.from);
+  putDevice(out, crossing.from);
+  put(out, ofCrossing.to);
+  putDevice(out, crossing.to);
+  put(out, ofCrossing.from_cpu);
+  putNumber(out, crossing.fromCpu);
+  put(out, ofCrossing.to_cpu);
+  putNumber(out, crossing.toCpu);
+  put(out, DONE);
+}
+
+const ofChange = members('kind', 'offset_ns', 'call', 'before', 'after', 'tunnel');
+
+export function putChange(out: JsonBytes, change: HeaderChange): void {
+  const { tunnel } = change;
+  put(out, ofChange.kind);
+  putName(out, change.kind);
+  put(out, ofChange.offset_ns);
+  putNumber(out, change.offsetNs);
+  put(out, ofChange.call);
+  putNumber(out, change.call);
+  put(out, ofChange.before);
+  putFlow(out, change.before);
+  put(out, ofChange.after);
+  putFlow(out, change.after);
+  put(out, ofChange.tunnel);
+  putText(out, textOf(tunnel === undefined ? null : { kind: tunnel.kind, id: tunnel.id ?? null }));
+  put(out, DONE);
+}
+
+const ofOutcome = members('kind', 'life', 'call', 'offset_ns', 'device', 'socket', 'task', 'by');
+
+export function putOutcome(out: JsonBytes, outcome: Outcome): void {
+  put(out, ofOutcome.kind);
+  putName(out, outcome.kind);
+  put(out, ofOutcome.life);
+  putNumber(out, outcome.life);
+  put(out, ofOutcome.call);
+  putNumber(out, outcome.call);
+  put(out, ofOutcome.offset_ns);
+  putNumber(out, outcome.offsetNs);
+  put(out, ofOutcome.device);
+  if (outcome.device === undefined) putNull(out);
+  else putDevice(out, outcome.device);
+  put(out, ofOutcome.socket);
+  putNumber(out, outcome.socket);
+  put(out, ofOutcome.task);
+  if (outcome.task === undefined) putNull(out);
+  else putTask(out, outcome.task);
+  put(out, ofOutcome.by);
+  putName(out, outcome.by);
+  put(out, DONE);
+}

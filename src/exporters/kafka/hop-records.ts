@@ -5,9 +5,9 @@
 import type { Call, Life, Origin, PacketPath } from '../../event/packet-path.ts';
 import { isoTime } from '../json/records.ts';
 import { contentId } from './content-id.ts';
+import { begin, createJsonBytes, end, putText } from '../json/bytes.ts';
 import { textOf } from '../json/text.ts';
 import { detailColumns } from './hop-details.ts';
-import { toBytes } from './json-bytes.ts';
 
 /** Changes when a reader of the old form would misread the new one; added columns do not change it. */
 export const hopSchema = 'skbspan.hop/1';
@@ -102,6 +102,12 @@ export function hopRows(path: PacketPath, { host, bootId }: Origin): HopRow[] {
   });
 }
 
+const records = createJsonBytes();
+
 /** The same, a JSON value each. */
 export const hopValues = (path: PacketPath, origin: Origin): Buffer[] =>
-  hopRows(path, origin).map((row) => toBytes(textOf(row)));
+  hopRows(path, origin).map((row) => {
+    begin(records);
+    putText(records, textOf(row));
+    return end(records);
+  });

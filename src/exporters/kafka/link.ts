@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SkbspanError } from '../../errors.ts';
+import { giveBack } from '../json/slabs.ts';
 import { connectMs, type KafkaClient, type KafkaRecord } from './client.ts';
 import { protocolError } from './faults.ts';
 
@@ -90,7 +91,10 @@ export function createLink(
       })();
       last.set(partition, mine);
       try {
-        return await mine;
+        const refused = await mine;
+        // Both clients have copied them, and try no more.
+        for (const { value } of records) giveBack(value);
+        return refused;
       } finally {
         if (last.get(partition) === mine) last.delete(partition);
       }

@@ -15,7 +15,7 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import type { Statistics } from '../../event/statistics.ts';
-import { detailFields } from '../json/detail-record.ts';
+import { detailText } from '../json/detail-record.ts';
 import { type BlockBuffer, createBlockBuffer } from './block-buffer.ts';
 import { putBig, putHex, putNumber, putPair, putText, putTime } from './hop-words.ts';
 import { key, type WordKey } from './word-keys.ts';
@@ -142,7 +142,7 @@ export function putCall(out: BlockBuffer, call: Call, index: number, place: Plac
   if (returnValue !== undefined) putHex(out, key.ret, returnValue);
   if (call.verdict !== undefined) putText(out, key.verdict, call.verdict);
   // Too many different things for words of their own: the JSON form.
-  if (detail !== undefined) putText(out, key.detail, JSON.stringify(detailFields(detail)));
+  if (detail !== undefined) putText(out, key.detail, detailText(detail));
   putNumber(out, key.seq, call.seq);
   putNumber(out, key.call, index);
   putNumber(out, key.packet, call.packet);

@@ -8,7 +8,7 @@ export interface LineOutput {
    * Resolves when the stream has handed the text on, which is the back-pressure. Throws SKBSPAN_OUTPUT if that failed, and
    * from then on always: what follows a hole is not written.
    */
-  write(text: string): Promise<void>;
+  write(text: string | Uint8Array): Promise<void>;
 }
 
 const advices: Readonly<Record<string, string>> = {

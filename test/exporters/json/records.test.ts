@@ -6,7 +6,7 @@ import type { PacketPath } from '../../../src/event/packet-path.ts';
 import {
   isoTime,
   jsonLine,
-  pathLine,
+  pathLines,
   pathRecord,
   summaryRecord,
 } from '../../../src/exporters/json/records.ts';
@@ -49,7 +49,7 @@ describe('path records', () => {
     const path = tcpSegmentPath();
     const evil = 'a\n\u001b[31m\u007f\u009b\u2028\ud800"\\';
     const record = { ...path, traceId: evil };
-    for (const line of [jsonLine(pathRecord(record)), pathLine(record)]) {
+    for (const line of [jsonLine(pathRecord(record)), pathLines([record]).toString()]) {
       assert.equal(line.indexOf('\n'), line.length - 1);
       assert.doesNotMatch(line.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\ud800]/);
       assert.equal((JSON.parse(line) as { trace_id: string }).trace_id, evil);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { hopValues } from '../../../src/exporters/kafka/hop-records.ts';
 import { pathValue } from '../../../src/exporters/kafka/path-records.ts';
-import { jsonLine, pathLine, pathRecord } from '../../../src/exporters/json/records.ts';
+import { jsonLine, pathLines, pathRecord } from '../../../src/exporters/json/records.ts';
 import { readPath } from '../../../src/sources/kafka/read-path.ts';
 import { allPaths, packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
 
@@ -26,7 +26,11 @@ test('a path comes back from its record', () => {
   for (const [name, path] of Object.entries(allPaths())) {
     const origin = identity;
     assert.deepEqual(readPath(pathValue(path, origin).toString()), { ...path, origin }, name);
-    assert.deepEqual(readPath(pathLine({ ...path, origin })), { ...path, origin }, name);
+    assert.deepEqual(
+      readPath(pathLines([{ ...path, origin }]).toString()),
+      { ...path, origin },
+      name,
+    );
     assert.deepEqual(readPath(jsonLine(pathRecord(path))), path, name);
   }
 });
