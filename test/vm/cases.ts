@@ -33,8 +33,6 @@ export interface Case {
   readonly backend: string;
   /** --filter-func; undefined: all functions. */
   readonly filter: string | undefined;
-  /** Why it only runs when it is asked for by name: what is not right yet. */
-  readonly unproven?: string;
 }
 
 const all = [ping, netns, tcp, drop, clone, recording, interrupted, killed, oracle];
@@ -68,9 +66,6 @@ const withBackend = (
     filter,
   }));
 
-const unproven = (why: string, cases: readonly Case[]): readonly Case[] =>
-  cases.map((one) => ({ ...one, unproven: why }));
-
 const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
@@ -91,7 +86,7 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
     ...withBackend(
       'kprobe',
       [
-        ...[...all, copy, fragments, routed, merges, flood, tcpOracle, bridgedOracle],
+        ...[...all, copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle],
         ...[filter, tunnel, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
         ...[resend, smallCalls],
       ],
@@ -101,10 +96,6 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
     ...withBackend('kprobe', [lists, longLists], LISTS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
     ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
-    ...unproven(
-      'at the first burst of data paths are handed out as idle, in two parts: why is not found yet',
-      withBackend('kprobe', [segments], FEW_FUNCTIONS),
-    ),
   ],
   '6.12': newer,
   '7.2': newer,
@@ -112,15 +103,11 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
 
 export const everyCase = (kernel: KernelName): readonly Case[] => cases[kernel];
 
-/** The cases of a kernel whose name has one of `words` in it; all proven ones if there are none. */
+/** The cases of a kernel whose name has one of `words` in it; all if there are none. */
 export const casesOf = (kernel: KernelName, words: readonly string[]): readonly Case[] =>
-  cases[kernel].filter(({ name, unproven }) =>
-    words.length === 0 ? unproven === undefined : words.some((word) => name.includes(word)),
+  cases[kernel].filter(
+    ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
   );
-
-/** Those that run by name only. */
-export const unprovenOf = (kernel: KernelName): readonly Case[] =>
-  cases[kernel].filter(({ unproven }) => unproven !== undefined);
 
 /** Name of a case's folder in /results. */
 export const folderOf = ({ name }: Case): string => name.replaceAll(' ', '-');

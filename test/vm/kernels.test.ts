@@ -8,7 +8,7 @@ import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
 import { buildPublished } from '../../scripts/vm/published.ts';
 import { compileBpf, compileDifferential, differentialObject } from '../filter/differential.ts';
-import { casesOf, folderOf, unprovenOf, type Case } from './cases.ts';
+import { casesOf, folderOf, type Case } from './cases.ts';
 import { compilePrograms } from './programs.ts';
 import { mapUserObject } from './scenarios/details.ts';
 import { parseLines, type Evidence } from './scenario.ts';
@@ -140,15 +140,6 @@ describe('real kernels', { concurrency: true }, () => {
           );
         }
       });
-      if (words.length === 0) {
-        for (const { name, unproven = '' } of unprovenOf(kernel)) {
-          test(
-            name,
-            { skip: `${unproven}; SKBSPAN_VM="${kernel} ${name}" runs it` },
-            () => undefined,
-          );
-        }
-      }
       for (const { chosen, machine } of parts) {
         for (const one of chosen) {
           test(one.name, async (t) => {
