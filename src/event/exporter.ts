@@ -28,6 +28,8 @@ export interface Exporter {
   readonly name: string;
   /** It writes to this machine (a file, the terminal): the pipeline waits for it a while before it drops paths. */
   readonly local?: boolean;
+  /** Batches that it may have at once, default 1. With more, the order of paths is only roughly kept. */
+  readonly concurrency?: number;
   /** Opens what it needs; throws SkbspanError with advice if it can't. Nothing is half-written on failure. */
   start(): Promise<void>;
   export(paths: readonly PacketPath[]): Promise<ExportResult>;

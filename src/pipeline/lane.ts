@@ -1,7 +1,8 @@
 /**
  * A lane: one exporter with its queue and the loop that feeds it. Lanes know nothing of each other, so that a slow or broken
- * exporter costs only its own paths. One batch is in flight at a time: that keeps the order, and an exporter that gains from
- * more sends parts of its batch side by side.
+ * exporter costs only its own paths. One batch is in flight at a time, which keeps the order, unless the exporter asks for more
+ * (Exporter.concurrency): then it makes the next one ready while a server works on the last. Each is tried, given up and
+ * counted by itself; a lane is over when all of them are.
  *
  * What is lost is counted at once and told in runs: once when a run of losses begins and once, with the total, when it is
  * over. The run of a full queue is over when the queue is half empty again, not at the first free place: otherwise a queue
@@ -60,7 +61,11 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
   let waker = new AbortController();
   let running: Promise<void> | undefined;
   let closeAt = Infinity;
+  /** Batches that are being delivered, and how many paths they have. */
+  const underWay = new Set<Promise<void>>();
   let inFlight = 0;
+  /** Batches under way that failed at least once. */
+  let retrying = 0;
   let closed = false;
   let stalled = false;
   let overflow = 0;
@@ -88,7 +93,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
     }
     const wasRoom = queue.fill() < HALF;
     const paths = queue.take(batchPaths);
-    inFlight = paths.length;
+    inFlight += paths.length;
     if (!wasRoom && queue.fill() < HALF) onRoom();
     return paths;
   }
@@ -107,7 +112,7 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
     if (lost > 0) onLoss(cause, lost);
     if (error !== undefined) beginTrouble(`export failed: ${error.message}`);
     else if (lost > 0) beginTrouble('the backend refuses a part of what it gets');
-    else if (trouble !== undefined) {
+    else if (trouble !== undefined && retrying === 0) {
       notice(`works again; ${trouble.lost} were lost`);
       trouble = undefined;
     }
@@ -123,28 +128,38 @@ export function createLane(exporter: Exporter, options: LaneOptions): Lane {
     for (const done of waiting) done();
   }
 
+  async function deliverBatch(paths: readonly PacketPath[]): Promise<void> {
+    const began = clock.now();
+    let tries = 1;
+    const delivery = await deliver(exporter, paths, {
+      clock,
+      backoff: options.backoff,
+      random: options.random,
+      giveUpAt: () => Math.min(began + options.deadlineMs, closeAt),
+      closing: closing.signal,
+      onRetry: (error) => {
+        if (tries++ === 1) retrying++;
+        beginTrouble(`${error.message}; trying again`);
+      },
+    });
+    if (tries > 1) retrying--;
+    // close() has already counted what was in flight.
+    if (closed) return;
+    inFlight -= paths.length;
+    batchesDone++;
+    settle(delivery);
+    if (queue.size === 0 && inFlight === 0) await endFlush();
+  }
+
   async function loop(): Promise<void> {
     while (true) {
       const paths = await gather();
-      if (paths.length === 0) return;
-      const began = clock.now();
-      const delivery = await deliver(exporter, paths, {
-        clock,
-        backoff: options.backoff,
-        random: options.random,
-        giveUpAt: () => Math.min(began + options.deadlineMs, closeAt),
-        closing: closing.signal,
-        onRetry: (error) => {
-          beginTrouble(`${error.message}; trying again`);
-        },
-      });
-      // close() has already counted what was in flight.
-      if (closed) return;
-      inFlight = 0;
-      batchesDone++;
-      settle(delivery);
-      if (queue.size === 0) await endFlush();
+      if (paths.length === 0) break;
+      const batch = deliverBatch(paths).finally(() => underWay.delete(batch));
+      underWay.add(batch);
+      if (underWay.size >= (exporter.concurrency ?? 1)) await Promise.race(underWay);
     }
+    await Promise.all(underWay);
   }
 
   return {

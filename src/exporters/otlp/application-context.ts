@@ -13,9 +13,11 @@
  * two segments is in neither: these are not found. Neither is what TLS hides, but the TCP option is outside of it.
  */
 import type { PacketPath, PacketSight } from '../../event/packet-path.ts';
-import type { SpanContext } from './span-parts.ts';
 
-export interface ApplicationContext extends SpanContext {
+export interface ApplicationContext {
+  /** Ids in lower-case hex: 32 digits and 16. */
+  readonly traceId: string;
+  readonly spanId: string;
   readonly source: 'tcp-option' | 'http' | 'h2c';
 }
 

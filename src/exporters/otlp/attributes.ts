@@ -1,4 +1,3 @@
-import type { Attributes } from '@opentelemetry/api';
 import type {
   Call,
   Device,
@@ -11,6 +10,7 @@ import type {
   Task,
 } from '../../event/packet-path.ts';
 import { own, std } from './attribute-names.ts';
+import type { AttributeList } from './span-parts.ts';
 
 /*
  * A value that is unknown, or that says nothing (mark 0, device 0), has no attribute: a viewer then shows less noise and a
@@ -21,63 +21,67 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ethertype = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
 
 /** Addresses and ports, as general/attributes.md of the semantic conventions names them for packet tracing. */
-export function setFlow(to: Attributes, flow: Flow): void {
-  if (flow.sourceAddress !== '') to[std.sourceAddress] = flow.sourceAddress;
-  if (flow.sourcePort !== undefined) to[std.sourcePort] = flow.sourcePort;
-  if (flow.destinationAddress !== '') to[std.destinationAddress] = flow.destinationAddress;
-  if (flow.destinationPort !== undefined) to[std.destinationPort] = flow.destinationPort;
-  to[std.networkTransport] = flow.transport;
-  if (flow.network === 'ipv4' || flow.network === 'ipv6') to[std.networkType] = flow.network;
-  if (flow.tcpFlags !== undefined) to[own.tcpFlags] = flow.tcpFlags;
-  if (flow.detail !== '') to[own.detail] = flow.detail;
+export function setFlow(to: AttributeList, flow: Flow): void {
+  if (flow.sourceAddress !== '') to.push(std.sourceAddress, flow.sourceAddress);
+  if (flow.sourcePort !== undefined) to.push(std.sourcePort, flow.sourcePort);
+  if (flow.destinationAddress !== '') to.push(std.destinationAddress, flow.destinationAddress);
+  if (flow.destinationPort !== undefined) to.push(std.destinationPort, flow.destinationPort);
+  to.push(std.networkTransport, flow.transport);
+  if (flow.network === 'ipv4' || flow.network === 'ipv6') to.push(std.networkType, flow.network);
+  if (flow.tcpFlags !== undefined) to.push(own.tcpFlags, flow.tcpFlags);
+  if (flow.detail !== '') to.push(own.detail, flow.detail);
 }
 
-export function setDevice(to: Attributes, device: Device): void {
-  if (device.name !== '') to[std.networkInterfaceName] = device.name;
-  if (device.ifindex !== 0) to[own.ifindex] = device.ifindex;
-  if (device.kind !== '') to[own.interfaceKind] = device.kind;
-  if (device.mtu !== 0) to[own.mtu] = device.mtu;
+export function setDevice(to: AttributeList, device: Device): void {
+  if (device.name !== '') to.push(std.networkInterfaceName, device.name);
+  if (device.ifindex !== 0) to.push(own.ifindex, device.ifindex);
+  if (device.kind !== '') to.push(own.interfaceKind, device.kind);
+  if (device.mtu !== 0) to.push(own.mtu, device.mtu);
 }
 
-function setTask(to: Attributes, task: Task): void {
-  if (task.tgid !== 0) to[std.processPid] = task.tgid;
-  if (task.tid !== 0) to[own.tid] = task.tid;
+function setTask(to: AttributeList, task: Task): void {
+  if (task.tgid !== 0) to.push(std.processPid, task.tgid);
+  if (task.tid !== 0) to.push(own.tid, task.tid);
   if (task.comm !== '') {
-    to[std.threadName] = task.comm;
+    to.push(std.threadName, task.comm);
     // The main thread bears the executable's name; other threads call themselves what they like.
-    if (task.tid !== 0 && task.tid === task.tgid) to[std.processExecutableName] = task.comm;
+    if (task.tid !== 0 && task.tid === task.tgid) to.push(std.processExecutableName, task.comm);
   }
-  if (task.cgroup !== 0n) to[own.cgroup] = String(task.cgroup);
+  if (task.cgroup !== 0n) to.push(own.cgroup, String(task.cgroup));
   setContainer(to, task);
 }
 
 function setContainer(
-  to: Attributes,
+  to: AttributeList,
   { containerId, podUid }: Pick<Task, 'containerId' | 'podUid'>,
 ): void {
-  if (containerId !== '') to[std.containerId] = containerId;
-  if (podUid !== '') to[std.k8sPodUid] = podUid;
+  if (containerId !== '') to.push(std.containerId, containerId);
+  if (podUid !== '') to.push(std.k8sPodUid, podUid);
 }
 
 /** Where and when a span is in its path, in true nanoseconds whatever the time scale. */
-export function setTimes(to: Attributes, startOffsetNs: number, endOffsetNs: number): void {
-  to[own.startOffsetNs] = startOffsetNs;
-  to[own.durationNs] = endOffsetNs - startOffsetNs;
+export function setTimes(to: AttributeList, startOffsetNs: number, endOffsetNs: number): void {
+  to.push(own.startOffsetNs, startOffsetNs);
+  to.push(own.durationNs, endOffsetNs - startOffsetNs);
 }
 
 /** What only the root span says: the path as a whole. */
-export function setPath(to: Attributes, path: PacketPath): void {
-  if (path.direction !== 'unknown') to[std.networkIoDirection] = path.direction;
-  if (path.origin !== undefined) to[own.host] = path.origin.host;
-  to[own.ending] = path.ending;
-  to[own.outcome] = path.outcome.kind;
-  if (path.outcome.by !== '') to[own.outcomeBy] = path.outcome.by;
-  to[own.lives] = path.lives.length;
-  to[own.calls] = path.lives.reduce((sum, life) => sum + life.calls.length, 0);
-  if (path.losses.length > 0) {
-    to[own.incomplete] = true;
-    to[own.losses] = path.losses.map((loss) => lossInWords(loss, path));
-  }
+export function setPath(to: AttributeList, path: PacketPath): void {
+  if (path.direction !== 'unknown') to.push(std.networkIoDirection, path.direction);
+  if (path.origin !== undefined) to.push(own.host, path.origin.host);
+  to.push(own.ending, path.ending);
+  to.push(own.outcome, path.outcome.kind);
+  if (path.outcome.by !== '') to.push(own.outcomeBy, path.outcome.by);
+  to.push(own.lives, path.lives.length);
+  to.push(
+    own.calls,
+    path.lives.reduce((sum, life) => sum + life.calls.length, 0),
+  );
+  if (path.losses.length > 0)
+    to.push(
+      own.losses,
+      path.losses.map((loss) => lossInWords(loss, path)),
+    );
 }
 
 function lossInWords(loss: PathLoss, path: PacketPath): string {
@@ -95,62 +99,62 @@ function lossInWords(loss: PathLoss, path: PacketPath): string {
 }
 
 /** A life: who it was at first sight, how it came to be, how it ended. */
-export function setLife(to: Attributes, life: Life): void {
-  to[own.life] = life.id;
-  to[own.skb] = hex(life.skb);
-  if (life.parent !== undefined) to[own.operation] = life.parent.operation;
+export function setLife(to: AttributeList, life: Life): void {
+  to.push(own.life, life.id);
+  to.push(own.skb, hex(life.skb));
+  if (life.parent !== undefined) to.push(own.operation, life.parent.operation);
   const device =
     life.calls.find((call) => call.device.name !== '')?.device ?? life.packets[0]?.device;
   if (device !== undefined) setDevice(to, device);
   const sight = life.packets[0];
   if (sight !== undefined) {
-    to[own.len] = sight.len;
-    if (sight.mark !== 0) to[own.mark] = sight.mark;
-    if (sight.protocol !== 0) to[own.ethertype] = ethertype(sight.protocol);
-    if (sight.vlan !== undefined) to[own.vlan] = sight.vlan.tci & 0xfff;
+    to.push(own.len, sight.len);
+    if (sight.mark !== 0) to.push(own.mark, sight.mark);
+    if (sight.protocol !== 0) to.push(own.ethertype, ethertype(sight.protocol));
+    if (sight.vlan !== undefined) to.push(own.vlan, sight.vlan.tci & 0xfff);
     if (sight.gso !== undefined) {
-      to[own.gsoSize] = sight.gso.size;
-      to[own.gsoSegments] = sight.gso.segments;
+      to.push(own.gsoSize, sight.gso.size);
+      to.push(own.gsoSegments, sight.gso.segments);
     }
   }
   setSocket(to, life);
   const tracked = life.conntracks.at(-1);
   if (tracked !== undefined) {
-    to[own.conntrackInfo] = tracked.info;
-    if (tracked.status.length > 0) to[own.conntrackStatus] = [...tracked.status];
+    to.push(own.conntrackInfo, tracked.info);
+    if (tracked.status.length > 0) to.push(own.conntrackStatus, [...tracked.status]);
   }
-  to[own.endHow] = life.end?.how ?? 'alive';
+  to.push(own.endHow, life.end?.how ?? 'alive');
   if (life.end !== undefined) setEnd(to, life.end);
 }
 
 /** The socket that it was given to last; before that, the one that it came from. */
-function setSocket(to: Attributes, { sockets }: Life): void {
+function setSocket(to: AttributeList, { sockets }: Life): void {
   const socket = sockets.at(-1);
   if (socket === undefined) return;
-  if (socket.inode !== 0) to[own.socketInode] = socket.inode;
-  if (socket.uid !== undefined) to[own.socketUid] = socket.uid;
-  if (socket.state !== '') to[own.socketState] = socket.state;
+  if (socket.inode !== 0) to.push(own.socketInode, socket.inode);
+  if (socket.uid !== undefined) to.push(own.socketUid, socket.uid);
+  if (socket.state !== '') to.push(own.socketState, socket.state);
   setContainer(to, socket);
 }
 
-function setEnd(to: Attributes, end: LifeEnd): void {
+function setEnd(to: AttributeList, end: LifeEnd): void {
   const { location } = end;
   if (end.how !== 'dropped') {
-    if (location !== undefined && location.func !== '') to[own.endFunction] = location.func;
+    if (location !== undefined && location.func !== '') to.push(own.endFunction, location.func);
     return;
   }
   const reason = end.reason ?? 'unknown';
-  to[std.errorType] = reason;
-  to[own.dropReason] = reason;
-  if (end.reasonCode !== undefined) to[own.dropReasonCode] = end.reasonCode;
-  if (end.program !== undefined) to[own.dropProgram] = end.program;
-  if (end.rule !== undefined) to[own.dropRule] = ruleInWords(end.rule);
+  to.push(std.errorType, reason);
+  to.push(own.dropReason, reason);
+  if (end.reasonCode !== undefined) to.push(own.dropReasonCode, end.reasonCode);
+  if (end.program !== undefined) to.push(own.dropProgram, end.program);
+  if (end.rule !== undefined) to.push(own.dropRule, ruleInWords(end.rule));
   if (location === undefined) return;
-  to[own.dropAddress] = hex(location.address);
+  to.push(own.dropAddress, hex(location.address));
   if (location.func === '') return;
-  to[own.dropFunction] = location.func;
-  to[own.dropOffset] = location.offset;
-  if (location.module !== undefined) to[own.dropModule] = location.module;
+  to.push(own.dropFunction, location.func);
+  to.push(own.dropOffset, location.offset);
+  if (location.module !== undefined) to.push(own.dropModule, location.module);
 }
 
 /** As one finds it by `nft -a list ruleset`. */
@@ -172,20 +176,20 @@ export function dropInWords(end: LifeEnd): string {
 }
 
 /** A call: the function, where it ran, what the skb looked like there. */
-export function setCall(to: Attributes, call: Call): void {
-  if (call.kind === 'function') to[std.codeFunctionName] = call.func;
-  else if (call.kind === 'tracepoint') to[own.tracepoint] = call.func;
-  else to[own.program] = call.func;
-  if (call.verdict !== undefined) to[own.verdict] = call.verdict;
-  if (call.module !== undefined) to[own.module] = call.module;
-  to[own.seq] = call.seq;
-  to[own.depth] = call.depth;
-  to[own.timing] = call.timing;
-  to[std.cpuLogicalNumber] = call.cpu;
+export function setCall(to: AttributeList, call: Call): void {
+  if (call.kind === 'function') to.push(std.codeFunctionName, call.func);
+  else if (call.kind === 'tracepoint') to.push(own.tracepoint, call.func);
+  else to.push(own.program, call.func);
+  if (call.verdict !== undefined) to.push(own.verdict, call.verdict);
+  if (call.module !== undefined) to.push(own.module, call.module);
+  to.push(own.seq, call.seq);
+  to.push(own.depth, call.depth);
+  to.push(own.timing, call.timing);
+  to.push(std.cpuLogicalNumber, call.cpu);
   setTask(to, call.task);
   setDevice(to, call.device);
-  to[own.len] = call.len;
-  if (call.mark !== 0) to[own.mark] = call.mark;
-  if (call.protocol !== 0) to[own.ethertype] = ethertype(call.protocol);
-  if (call.returnValue !== undefined) to[own.returnValue] = hex(call.returnValue);
+  to.push(own.len, call.len);
+  if (call.mark !== 0) to.push(own.mark, call.mark);
+  if (call.protocol !== 0) to.push(own.ethertype, ethertype(call.protocol));
+  if (call.returnValue !== undefined) to.push(own.returnValue, hex(call.returnValue));
 }

@@ -1,9 +1,8 @@
-import type { Attributes } from '@opentelemetry/api';
 import type { Flow } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { setCall, setFlow, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import type { SpanContext, SpanParts } from './span-parts.ts';
+import type { AttributeList, SpanContext, SpanParts } from './span-parts.ts';
 import type { PathPlan } from './spans.ts';
 
 /** Adds one span per call of a life, named by the function, nested as called. What was not selected is jumped over. */
@@ -30,13 +29,13 @@ export function describeCalls(
     contexts.push(context);
     const endOffsetNs = plan.callEnds[callIndex] ?? call.offsetNs;
 
-    const attributes: Attributes = { [own.life]: life.id };
+    const attributes: AttributeList = [own.life, life.id];
     setCall(attributes, call);
     const flow = life.packets[call.packet]?.flow;
     if (flow !== undefined && !sameAddresses(flow, plan.flow)) setFlow(attributes, flow);
     if (call.parent !== undefined && call.parent.life !== index) {
       const caller = path.lives[call.parent.life]?.calls[call.parent.call]?.func;
-      if (caller !== undefined) attributes[own.caller] = caller;
+      if (caller !== undefined) attributes.push(own.caller, caller);
     }
     setTimes(attributes, call.offsetNs, endOffsetNs);
     const { func: name, offsetNs } = call;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SkbspanError, UsageError } from '../../errors.ts';
 import type { ExportResult } from '../../event/exporter.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
@@ -95,19 +96,27 @@ async function sendBatch(
   maxBytes: number,
 ): Promise<Retry | undefined> {
   const retries: Retry[] = [];
-  const worker = async (): Promise<void> => {
+  const open = new Set<Promise<void>>();
+  const send = async (request: SpanRequest): Promise<void> => {
+    const retry = await sendOne(batch, request, transport, maxBytes);
+    if (retry === undefined) return;
+    batch.unsent.push(request);
+    retries.push(retry);
+  };
+  try {
     while (retries.length === 0) {
       const request = batch.unsent.pop() ?? nextOf(batch.requests);
-      if (request === undefined) return;
-      const retry = await sendOne(batch, request, transport, maxBytes);
-      if (retry === undefined) continue;
-      batch.unsent.push(request);
-      retries.push(retry);
+      if (request === undefined) break;
+      const sent = send(request).finally(() => open.delete(sent));
+      open.add(sent);
+      // Its bytes leave now, and the server works on them while the next request is made.
+      await nextTurn();
+      if (open.size >= IN_FLIGHT) await Promise.race(open);
     }
-  };
-  // All of them have ended before anything is said: a retry must not meet requests that are still on their way.
-  const ends = await Promise.allSettled(Array.from({ length: IN_FLIGHT }, worker));
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  } finally {
+    // All of them have ended before anything is said: a retry must not meet requests that are still on their way.
+    await Promise.all(open);
+  }
   return retries.sort((a, b) => (b.retryAfterMs ?? 0) - (a.retryAfterMs ?? 0))[0];
 }
 

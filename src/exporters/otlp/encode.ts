@@ -15,12 +15,11 @@
  * exporting costs. This one writes backwards, once, with the keys of attributes encoded before; the tests hold it against the
  * other one's result. Fields that have their default value are left out.
  */
-import type { Attributes } from '@opentelemetry/api';
 import type { InstrumentationScope } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
 import { createProtobufWriter } from './protobuf-writer.ts';
 import type { Resources } from './resources.ts';
-import type { Epoch, SpanParts } from './span-parts.ts';
+import type { AttributeList, AttributeValue, Epoch, SpanId, SpanParts } from './span-parts.ts';
 
 export interface EncodeOptions {
   /** Whole number from 1. */
@@ -45,6 +44,12 @@ const textBytes = (value: string): Uint8Array => {
   return writer.take();
 };
 
+/** Those of a resource, without what has no value. */
+const listOf = ({ attributes }: Resource): AttributeList =>
+  Object.entries(attributes).flatMap(([name, value]) =>
+    value === undefined || value === null ? [] : [name, value as AttributeValue],
+  );
+
 /** More than there are names of attributes; the bound keeps what users set by OTEL_RESOURCE_ATTRIBUTES from mattering. */
 const KEPT_KEYS = 1024;
 
@@ -53,6 +58,8 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
   const writer = createProtobufWriter();
   const { byte, varint, size } = writer;
   const keys = new Map<string, Uint8Array>();
+  // All spans of a path have the same one, mostly.
+  let [traceDigits, trace] = ['', new Uint8Array()];
   // The flags of a span: sampled, and "is the parent remote" is known to be false.
   const flags = Uint8Array.of(0x01, 0x01, 0x00, 0x00);
 
@@ -98,16 +105,12 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
     }
   }
 
-  function attributes(field: number, values: Attributes): void {
-    const names = Object.keys(values);
-    for (let i = names.length - 1; i >= 0; i--) {
-      const name = names[i] ?? '';
-      const value = values[name];
-      if (value === undefined) continue;
+  function attributes(field: number, list: Readonly<AttributeList>): void {
+    for (let i = list.length - 2; i >= 0; i -= 2) {
       const end = size();
-      anyValue(value);
+      anyValue(list[i + 1]);
       close(2, end);
-      writer.raw(keyOf(name));
+      writer.raw(keyOf(list[i] as string));
       close(field, end);
     }
   }
@@ -123,8 +126,18 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
     byte(tagOf(field, 2));
   }
 
-  function id(field: number, digits: string): void {
-    writer.hex(digits);
+  function spanIdOf(field: number, { high, low }: SpanId): void {
+    writer.id(high, low);
+    byte(tagOf(field, 2));
+  }
+
+  function traceIdOf(field: number, digits: string): void {
+    if (digits !== traceDigits) {
+      trace = Buffer.from(digits, 'hex');
+      traceDigits = digits;
+    }
+    writer.raw(trace);
+    varint(trace.length);
     byte(tagOf(field, 2));
   }
 
@@ -136,8 +149,8 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
       writer.raw(flags);
       byte(tagOf(6, 5));
       attributes(4, link.attributes);
-      id(2, link.context.spanId);
-      id(1, link.context.traceId);
+      spanIdOf(2, link.context.spanId);
+      traceIdOf(1, link.context.traceId);
       close(13, end);
     }
   }
@@ -175,9 +188,9 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
     byte(KIND_INTERNAL);
     byte(tagOf(6, 0));
     text(5, parts.name);
-    if (parts.parent !== undefined) id(4, parts.parent.spanId);
-    id(2, parts.context.spanId);
-    id(1, parts.context.traceId);
+    if (parts.parent !== undefined) spanIdOf(4, parts.parent.spanId);
+    spanIdOf(2, parts.context.spanId);
+    traceIdOf(1, parts.context.traceId);
     close(2, end);
   }
 
@@ -193,7 +206,7 @@ export function createEncoder({ timeScale, resources, scope }: EncodeOptions): E
     close(1, scopeEnd);
     close(2, end);
     const resourceEnd = size();
-    attributes(1, resource.attributes);
+    attributes(1, listOf(resource));
     close(1, resourceEnd);
     close(1, end);
   }

@@ -7,6 +7,9 @@ import type { OtlpOptions } from './options.ts';
 
 export type { OtlpOptions } from './options.ts';
 
+/** While the server works on the last requests of one batch, those of the next one are made. */
+const BATCHES = 2;
+
 /**
  * Sends packet paths as traces to an OTLP/gRPC endpoint. `start` throws UsageError on wrong settings and SKBSPAN_EXPORT with
  * advice when no trace service answers. OpenTelemetry and gRPC (some 50 MB) are loaded by `start`, so a run without OTLP does
@@ -19,6 +22,7 @@ export function createOtlpExporter(options: OtlpOptions): Exporter {
 
   return {
     name: 'otlp',
+    concurrency: BATCHES,
     async start() {
       const { openDelivery } = await import('./delivery.ts');
       delivery ??= await openDelivery(options);

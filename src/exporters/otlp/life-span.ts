@@ -1,9 +1,9 @@
-import type { Attributes } from '@opentelemetry/api';
 import type { Life, PacketPath } from '../../event/packet-path.ts';
 import { own } from './attribute-names.ts';
 import { dropInWords, setFlow, setLife, setPath, setTimes } from './attributes.ts';
 import type { LifePlan } from './life-plan.ts';
-import type { SpanLink, SpanParts } from './span-parts.ts';
+import { parseSpanId } from './span-ids.ts';
+import type { AttributeList, SpanContext, SpanLink, SpanParts } from './span-parts.ts';
 import type { PathPlan } from './spans.ts';
 
 /** The span that stands for a life: the packet itself, or a clone, copy or segment of it. */
@@ -12,22 +12,22 @@ export function describeLife(of: PathPlan, plan: LifePlan): SpanParts {
   const { timeScale, detail = 'calls' } = of.options;
   const { life, index, flow, offsetNs, endOffsetNs, startsTrace } = plan;
   const isChild = index === 0 && of.options.join === 'child';
-  const attributes: Attributes = {};
+  const attributes: AttributeList = [];
   if (flow !== undefined) setFlow(attributes, flow);
   if (startsTrace) {
     setPath(attributes, path);
-    if (timeScale !== 1) attributes[own.timeScale] = timeScale;
-    if (detail !== 'calls') attributes[own.spanDetail] = detail;
+    if (timeScale !== 1) attributes.push(own.timeScale, timeScale);
+    if (detail !== 'calls') attributes.push(own.spanDetail, detail);
   }
   setLife(attributes, life);
-  if (path.losses.some((loss) => loss.cause !== 'memory' && loss.life === index))
-    attributes[own.incomplete] = true;
+  if (path.losses.some((loss) => startsTrace || (loss.cause !== 'memory' && loss.life === index)))
+    attributes.push(own.incomplete, true);
   setTimes(attributes, offsetNs, endOffsetNs);
 
   return {
     name: index === 0 ? rootName(path) : (life.parent?.operation ?? 'life'),
     context: plan.context,
-    parent: startsTrace ? (isChild ? of.application : undefined) : plans[0]?.context,
+    parent: startsTrace ? (isChild ? applicationSpan(of) : undefined) : plans[0]?.context,
     epoch,
     offsetNs,
     endOffsetNs,
@@ -54,11 +54,16 @@ function errorOf({ life, index }: LifePlan, plans: readonly LifePlan[]): string 
   return undefined;
 }
 
+function applicationSpan({ application }: PathPlan): SpanContext | undefined {
+  if (application === undefined) return undefined;
+  return { traceId: application.traceId, spanId: parseSpanId(application.spanId) };
+}
+
 /** To the application's span; a child has it as its parent. */
-function applicationLinks({ application, options }: PathPlan): SpanLink[] {
-  if (application === undefined || options.join === 'child') return [];
-  const { source, ...context } = application;
-  return [{ context, attributes: { [own.linkSource]: source } }];
+function applicationLinks(plan: PathPlan): SpanLink[] {
+  const context = applicationSpan(plan);
+  if (context === undefined || plan.options.join === 'child') return [];
+  return [{ context, attributes: [own.linkSource, plan.application?.source ?? ''] }];
 }
 
 /**
@@ -87,17 +92,17 @@ function linkTo({ lives, selection }: PathPlan, parent: Life['parent']): SpanLin
     call === undefined
       ? plan.context
       : { ...plan.context, spanId: plan.ids(plan.life.id, call.seq) };
-  return [{ context, attributes: { [own.operation]: parent.operation } }];
+  return [{ context, attributes: [own.operation, parent.operation] }];
 }
 
 /** Headers that were rewritten on the way (NAT), put around the packet or taken off. */
 function headerChanges(life: Life): NonNullable<SpanParts['events']> {
   return life.changes.map(({ kind, after, tunnel, offsetNs }) => {
-    const attributes: Attributes = { [own.change]: kind };
+    const attributes: AttributeList = [own.change, kind];
     setFlow(attributes, after);
     if (tunnel !== undefined) {
-      attributes[own.tunnelKind] = tunnel.kind;
-      if (tunnel.id !== undefined) attributes[own.tunnelId] = tunnel.id;
+      attributes.push(own.tunnelKind, tunnel.kind);
+      if (tunnel.id !== undefined) attributes.push(own.tunnelId, tunnel.id);
     }
     return { name: 'headers changed', offsetNs, attributes };
   });

@@ -10,17 +10,14 @@ export interface ProtobufWriter {
   double(value: number): void;
   /** UTF-8, with its length before it. */
   text(value: string): void;
-  /** Bytes given as hex digits, with their length before them. */
-  hex(digits: string): void;
+  /** Eight bytes, the upper half first, with their length before them. */
+  id(high: number, low: number): void;
   raw(value: Uint8Array): void;
   /** What was written since the last time, as bytes of its own. */
   take(): Uint8Array<ArrayBuffer>;
 }
 
 const utf8 = new TextEncoder();
-const ZERO = 48;
-const LOWER_A = 97;
-const digit = (code: number): number => (code >= LOWER_A ? code - LOWER_A + 10 : code - ZERO);
 
 export function createProtobufWriter(startBytes = 1 << 20): ProtobufWriter {
   let bytes = new Uint8Array(startBytes);
@@ -105,14 +102,14 @@ export function createProtobufWriter(startBytes = 1 << 20): ProtobufWriter {
       at = from;
       varint(length);
     },
-    hex(digits) {
-      const length = digits.length >> 1;
-      room(length);
-      at -= length;
-      for (let i = 0; i < length; i++)
-        bytes[at + i] =
-          (digit(digits.charCodeAt(i * 2)) << 4) | digit(digits.charCodeAt(i * 2 + 1));
-      varint(length);
+    id(high, low) {
+      room(9);
+      at -= 9;
+      bytes[at] = 8;
+      for (let i = 0; i < 4; i++) {
+        bytes[at + 1 + i] = high >>> (24 - 8 * i);
+        bytes[at + 5 + i] = low >>> (24 - 8 * i);
+      }
     },
     raw,
     take() {

@@ -1,10 +1,15 @@
-import type { Attributes } from '@opentelemetry/api';
 import type { Device } from '../../event/packet-path.ts';
 
-/** Ids in lower-case hex: 32 digits and 16. */
+/** Two 32-bit halves, signed as they come: to make a text of each span's id, and bytes of that, is a fifth of all work. */
+export interface SpanId {
+  readonly high: number;
+  readonly low: number;
+}
+
 export interface SpanContext {
+  /** 32 lower-case hex digits. */
   readonly traceId: string;
-  readonly spanId: string;
+  readonly spanId: SpanId;
 }
 
 /** Nanoseconds since 1970 as two 32-bit halves. */
@@ -12,6 +17,11 @@ export interface Epoch {
   readonly low: number;
   readonly high: number;
 }
+
+export type AttributeValue = string | number | boolean | readonly (string | number | boolean)[];
+
+/** Name, value, name, value, ...; no name twice. An object with names as keys takes five times as long to fill and to read. */
+export type AttributeList = AttributeValue[];
 
 /** A span: what encode.ts writes. */
 export interface SpanParts {
@@ -23,7 +33,7 @@ export interface SpanParts {
   readonly epoch: Epoch;
   readonly offsetNs: number;
   readonly endOffsetNs: number;
-  readonly attributes: Attributes;
+  readonly attributes: Readonly<AttributeList>;
   /** Where it was: decides the resource. */
   readonly device: Device | undefined;
   /** Status ERROR with this message. */
@@ -32,13 +42,13 @@ export interface SpanParts {
   readonly events?: readonly {
     readonly name: string;
     readonly offsetNs: number;
-    readonly attributes: Attributes;
+    readonly attributes: Readonly<AttributeList>;
   }[];
 }
 
 export interface SpanLink {
   readonly context: SpanContext;
-  readonly attributes: Attributes;
+  readonly attributes: Readonly<AttributeList>;
 }
 
 export const toEpoch = (ns: bigint): Epoch => ({

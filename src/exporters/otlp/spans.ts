@@ -10,7 +10,6 @@
  * life-plan.ts decides ids, times and places; life-span.ts and call-spans.ts describe; select-calls.ts says which of them are wanted;
  * encode.ts writes.
  */
-import type { Attributes } from '@opentelemetry/api';
 import type { PacketPath } from '../../event/packet-path.ts';
 import { findApplicationContext, type ApplicationContext } from './application-context.ts';
 import { own } from './attribute-names.ts';
@@ -21,7 +20,7 @@ import { describeLife } from './life-span.ts';
 import { selectSpans, type LeftOut, type Selection, type SpanDetail } from './select-calls.ts';
 import { LEFT_OUT } from './span-ids.ts';
 import { describeWaits } from './wait-spans.ts';
-import { toEpoch, type Epoch, type SpanParts } from './span-parts.ts';
+import { toEpoch, type AttributeList, type Epoch, type SpanParts } from './span-parts.ts';
 
 export interface SpanOptions {
   readonly clones: 'same_trace' | 'own_trace';
@@ -81,7 +80,7 @@ export function describeSpans(given: PacketPath, options: SpanOptions): SpanPart
 /** The span that stands for all that a trace has no room for. */
 function describeLeftOut({ epoch }: PathPlan, left: LeftOut): SpanParts {
   const { plan, offsetNs, endOffsetNs } = left;
-  const attributes: Attributes = { [own.leftOut]: left.spans };
+  const attributes: AttributeList = [own.leftOut, left.spans];
   setTimes(attributes, offsetNs, endOffsetNs);
   return {
     name: 'left out',

@@ -6,6 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { connect as connectHttp2 } from 'node:http2';
 import type { PacketPath } from '../../../src/event/packet-path.ts';
 import { findApplicationContext } from '../../../src/exporters/otlp/application-context.ts';
+import { parseSpanId } from '../../../src/exporters/otlp/span-ids.ts';
 import { describeSpans } from '../../../src/exporters/otlp/spans.ts';
 import { device, flow, sight } from '../../fixtures/packet-path-parts.ts';
 import { pingPath } from '../../fixtures/packet-paths.ts';
@@ -157,11 +158,14 @@ test('the root has a link to it, or is its child, or neither', () => {
   const linked = rootOf();
   assert.equal(linked.context.traceId, path.traceId);
   assert.deepEqual(linked.links, [
-    { context: { traceId, spanId }, attributes: { 'skbspan.link.source': 'tcp-option' } },
+    {
+      context: { traceId, spanId: parseSpanId(spanId) },
+      attributes: ['skbspan.link.source', 'tcp-option'],
+    },
   ]);
   const child = rootOf('child');
   assert.equal(child.context.traceId, traceId);
-  assert.equal(child.parent?.spanId, spanId);
+  assert.deepEqual(child.parent, { traceId, spanId: parseSpanId(spanId) });
   assert.deepEqual(child.links, []);
   assert.deepEqual(rootOf('off').links, []);
 });

@@ -5,6 +5,7 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { createEncoder } from '../../../src/exporters/otlp/encode.ts';
 import { createProtobufWriter } from '../../../src/exporters/otlp/protobuf-writer.ts';
 import { createResources } from '../../../src/exporters/otlp/resources.ts';
+import { parseSpanId } from '../../../src/exporters/otlp/span-ids.ts';
 import type { SpanParts } from '../../../src/exporters/otlp/span-parts.ts';
 import { describeSpans } from '../../../src/exporters/otlp/spans.ts';
 import { packetPaths } from '../../fixtures/packet-paths.ts';
@@ -36,16 +37,15 @@ describe("a request says what OpenTelemetry's serializer says", () => {
 test('every kind of value, and text of any script', () => {
   const span: SpanParts = {
     name: 'пакет 📦',
-    context: { traceId: '00'.repeat(15) + 'ff', spanId: 'fedcba9876543210' },
+    context: { traceId: '00'.repeat(15) + 'ff', spanId: parseSpanId('fedcba9876543210') },
     parent: undefined,
     epoch: { low: 0xffff_ffff, high: 1 },
     offsetNs: 1,
     endOffsetNs: 2 ** 33,
     device: undefined,
-    attributes: {
+    attributes: Object.entries({
       text: 'x'.repeat(200),
       umlaut: 'ä',
-      none: undefined,
       zero: 0,
       large: Number.MAX_SAFE_INTEGER,
       seven: 127,
@@ -57,7 +57,7 @@ test('every kind of value, and text of any script', () => {
       list: ['a', 'b'],
       numbers: [1, 300],
       empty: [],
-    },
+    }).flat(),
   };
   const encode = createEncoder({
     timeScale: 1,

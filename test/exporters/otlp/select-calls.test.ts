@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { PacketPath } from '../../../src/event/packet-path.ts';
-import type { SpanParts } from '../../../src/exporters/otlp/span-parts.ts';
+import { spanIdText } from '../../../src/exporters/otlp/span-ids.ts';
+import type { SpanContext, SpanParts } from '../../../src/exporters/otlp/span-parts.ts';
 import { describeSpans, type SpanOptions } from '../../../src/exporters/otlp/spans.ts';
 import { buildPath } from '../../fixtures/packet-path-parts.ts';
 import { droppedPath, packetPaths, pingPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { start } from '../../fixtures/scenery.ts';
 import { longPath } from './long-path.ts';
+import { toAttributes } from './readable-spans.ts';
 
 const spansOf = (path: PacketPath, options: Partial<SpanOptions>): SpanParts[] =>
   describeSpans(path, { clones: 'same_trace', timeScale: 1, ...options });
@@ -17,15 +20,19 @@ const named = (spans: readonly SpanParts[], name: string): SpanParts => {
   return found;
 };
 
+const attribute = (span: SpanParts | undefined, name: string): unknown =>
+  toAttributes(span?.attributes ?? [])[name];
+
 /** Every parent and every link leads to a span that is there, parents first. */
 function assertJoined(spans: readonly SpanParts[]): void {
   const seen = new Set<string>();
   for (const { context, parent, name } of spans) {
-    assert.ok(parent === undefined || seen.has(parent.spanId), `parent of ${name}`);
-    seen.add(context.spanId);
+    assert.ok(parent === undefined || seen.has(spanIdText(parent.spanId)), `parent of ${name}`);
+    seen.add(spanIdText(context.spanId));
   }
   for (const { links = [], name } of spans)
-    for (const { context } of links) assert.ok(seen.has(context.spanId), `link of ${name}`);
+    for (const { context } of links)
+      assert.ok(seen.has(spanIdText(context.spanId)), `link of ${name}`);
 }
 
 test('milestones: well-known functions, nested in one another', () => {
@@ -35,8 +42,8 @@ test('milestones: well-known functions, nested in one another', () => {
   let span: SpanParts | undefined = named(spans, 'icmp_rcv');
   while (span !== undefined) {
     way.unshift(span.name);
-    const up: string | undefined = span.parent?.spanId;
-    span = spans.find(({ context }) => context.spanId === up);
+    const up: SpanContext | undefined = span.parent;
+    span = spans.find(({ context }) => isDeepStrictEqual(context, up));
   }
   assert.deepEqual(way, [
     'packet icmp',
@@ -50,13 +57,13 @@ test('milestones: well-known functions, nested in one another', () => {
     'icmp_rcv',
   ]);
   assert.ok(!spans.some(({ name }) => name === 'ip_finish_output2'));
-  assert.equal(named(spans, 'packet icmp').attributes['skbspan.span_detail'], 'milestones');
+  assert.equal(attribute(named(spans, 'packet icmp'), 'skbspan.span_detail'), 'milestones');
 });
 
 test('milestones keep what made a clone and what dropped a packet', () => {
   const clone = spansOf(tcpSegmentPath(), { detail: 'milestones' });
   assertJoined(clone);
-  assert.equal(
+  assert.deepEqual(
     named(clone, 'clone').links?.[0]?.context.spanId,
     named(clone, 'skb_clone').context.spanId,
   );
@@ -70,7 +77,7 @@ test('packet: the packet and its clones only, linked to one another', () => {
     ['packet tcp', 'clone'],
   );
   assertJoined(spans);
-  assert.equal(spans[0]?.attributes['skbspan.calls'], 13);
+  assert.equal(attribute(spans[0], 'skbspan.calls'), 13);
 });
 
 for (const clones of ['same_trace', 'own_trace'] as const)
@@ -85,7 +92,7 @@ for (const clones of ['same_trace', 'own_trace'] as const)
           assert.ok(trace.length <= maxSpans, `${name}: ${trace.length}`);
           const whole = all.filter(({ context }) => context.traceId === traceId).length;
           const left = trace.find((span) => span.name === 'left out');
-          const count = left?.attributes['skbspan.left_out'] ?? 0;
+          const count = attribute(left, 'skbspan.left_out') ?? 0;
           assert.equal(trace.length - (left === undefined ? 0 : 1) + Number(count), whole, name);
           assert.equal(left === undefined, whole <= maxSpans, name);
         }
@@ -105,7 +112,7 @@ test('of a long path the outer calls are kept, and a span covers the others', ()
   assert.equal(count('outer'), 1000);
   assert.equal(count('inner'), 100);
   const left = named(spans, 'left out');
-  assert.equal(left.attributes['skbspan.left_out'], 1900);
+  assert.equal(attribute(left, 'skbspan.left_out'), 1900);
   assert.equal(left.endOffsetNs, 2999 * 10 + 5);
   assertJoined(spans);
 });
@@ -130,7 +137,7 @@ test('a dropped one of many clones is kept', () => {
   const spans = spansOf(flood, { maxSpans: 100 });
   assert.equal(spans.length, 100);
   assertJoined(spans);
-  assert.ok(spans.some(({ attributes }) => attributes['skbspan.life'] === 402));
+  assert.ok(spans.some((span) => attribute(span, 'skbspan.life') === 402));
 });
 
 test('a hundred thousand calls are cut in a moment', () => {

@@ -1,28 +1,45 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createSpanIds, LIFE_ITSELF, ownTraceId } from '../../../src/exporters/otlp/span-ids.ts';
+import {
+  createSpanIds,
+  LIFE_ITSELF,
+  ownTraceId,
+  parseSpanId,
+  spanIdText,
+  type SpanIds,
+} from '../../../src/exporters/otlp/span-ids.ts';
 
 const trace = '0123456789abcdef0123456789abcdef';
 
+const textIds = (...from: Parameters<typeof createSpanIds>) => {
+  const ids: SpanIds = createSpanIds(...from);
+  return (life: number, seq: number): string => spanIdText(ids(life, seq));
+};
+
+test('an id as text and back', () => {
+  for (const text of ['00f067aa0ba902b7', 'fedcba9876543210', '0000000000000001'])
+    assert.equal(spanIdText(parseSpanId(text)), text);
+});
+
 test('an id depends on trace, start, life and sequence number only', () => {
-  const ids = createSpanIds(trace);
+  const ids = textIds(trace);
   assert.match(ids(1, 0), /^[0-9a-f]{16}$/);
-  assert.equal(ids(1, 0), createSpanIds(trace)(1, 0));
+  assert.equal(ids(1, 0), textIds(trace)(1, 0));
   const others = [
     ids(1, 1),
     ids(2, 0),
     ids(1 + 2 ** 32, 0),
     ids(1, LIFE_ITSELF),
-    createSpanIds('0123456789abcdef0123456789abcdee')(1, 0),
-    createSpanIds('1123456789abcdef0123456789abcdef')(1, 0),
-    createSpanIds(trace, { low: 1, high: 0 })(1, 0),
-    createSpanIds(trace, { low: 0, high: 1 })(1, 0),
+    textIds('0123456789abcdef0123456789abcdee')(1, 0),
+    textIds('1123456789abcdef0123456789abcdef')(1, 0),
+    textIds(trace, { low: 1, high: 0 })(1, 0),
+    textIds(trace, { low: 0, high: 1 })(1, 0),
   ];
   assert.equal(new Set([ids(1, 0), ...others]).size, 9);
 });
 
 test('no two of a million spans of one trace meet, and either half of their ids alone hardly repeats', () => {
-  const ids = createSpanIds(trace);
+  const ids = textIds(trace);
   const seen = new Set<string>();
   const left = new Set<string>();
   const right = new Set<string>();
