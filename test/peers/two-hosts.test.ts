@@ -1,47 +1,15 @@
 // Real packets between two network namespaces on a wire, skbspan on each of them, one Jaeger.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  createDemoNetwork,
-  runProgram,
-  type DemoHost,
-  type DemoNetwork,
-} from '../../src/cli/demo-network.ts';
+import { runProgram } from '../../src/cli/demo-network.ts';
 import { exchangeTcp, ping } from '../../src/cli/demo-traffic.ts';
 import type { SeenSpan } from '../exporters/otlp/seen-span.ts';
-import { startTrace, type PathRecord, type RunningTrace } from '../host/running-trace.ts';
+import type { PathRecord } from '../host/running-trace.ts';
 import { jaegerMissing, startJaeger } from './jaeger.ts';
+import { exchangeHttp, startNetwork, startOn, traceIdsOf } from './two-hosts.ts';
 
 const skip = jaegerMissing ?? false;
-
-async function startNetwork(t: TestContext): Promise<DemoNetwork> {
-  const network = await createDemoNetwork('skbspan-hosts');
-  t.after(network.remove);
-  return network;
-}
-
-/** skbspan as it would run on the host that this namespace plays. */
-async function startOn(
-  t: TestContext,
-  host: DemoHost,
-  name: string,
-  ...args: string[]
-): Promise<RunningTrace> {
-  process.env['OTEL_RESOURCE_ATTRIBUTES'] = `host.name=${name}`;
-  try {
-    return await startTrace(t, '--format', 'none', '--filter-netns', host.netnsPath, ...args);
-  } finally {
-    delete process.env['OTEL_RESOURCE_ATTRIBUTES'];
-  }
-}
-
-const traceIdsOf = (trace: RunningTrace, wanted: (path: PathRecord) => boolean): string[] =>
-  (trace.paths() as (PathRecord & { trace_id: string })[])
-    .filter(wanted)
-    .map(({ trace_id: id }) => id);
 
 const rootOn = (spans: readonly SeenSpan[], host: string): SeenSpan => {
   const roots = spans.filter(
@@ -91,37 +59,6 @@ test(
 const traceparentTrace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const traceparentSpan = '00f067aa0ba902b7';
 
-/** A request with trace context from one namespace to a server in the other, by Node's own HTTP. */
-async function exchangeHttp(from: DemoHost, to: DemoHost): Promise<void> {
-  const server = spawn(
-    'nsenter',
-    [
-      `--net=${to.netnsPath}`,
-      process.execPath,
-      '-e',
-      `require('http').createServer((_, answer) => answer.end('hello')).listen(8081, '${to.address}', () => console.log('ready'))`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  try {
-    await once(server.stdout, 'data');
-    const header = `traceparent: 00-${traceparentTrace}-${traceparentSpan}-01`;
-    const url = `http://${to.address}:8081/`;
-    const got = await runProgram(
-      'nsenter',
-      `--net=${from.netnsPath}`,
-      'curl',
-      '-sS',
-      '-H',
-      header,
-      url,
-    );
-    assert.equal(got, 'hello');
-  } finally {
-    server.kill('SIGKILL');
-  }
-}
-
 for (const join of ['link', 'child'] as const)
   test(
     `--otlp-join ${join}: a real HTTP request leads to the application's span`,
@@ -133,7 +70,8 @@ for (const join of ['link', 'child'] as const)
       await runProgram('nsenter', `--net=${a.netnsPath}`, 'ethtool', '-K', a.device, 'sg', 'off');
       const options = ['--otlp', jaeger.endpoint, '--otlp-join', join, '--snaplen', '512'];
       const trace = await startOn(t, b, 'host-b', ...options);
-      await exchangeHttp(a, b);
+      const header = `traceparent: 00-${traceparentTrace}-${traceparentSpan}-01`;
+      await exchangeHttp(a, b, { options: ['-H', header] });
       await sleep(300);
       assert.equal((await trace.end('SIGINT')).status, 0);
 
