@@ -144,7 +144,7 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 /*
  * What is to be asked of the generated code, and the state of asking. The stack of a BPF program is 512 bytes for all functions
  * that call one another, so whoever finds out what to ask (on_call in track.h, with the copy of an skb on its stack) does not
- * ask, but returns to the program itself, which does (follow() in track.h).
+ * ask, but returns to the program itself, which does (follow.h).
  */
 struct question {
 	u64 start; /* of the window */

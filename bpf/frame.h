@@ -34,6 +34,7 @@
 #define SKBSPAN_FRAME_H
 
 #include "links.h"
+#include "follow.h"
 
 #define HEADS_MAX 32768
 #define FRAMES_MAX 8192

@@ -256,7 +256,7 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 	return call_token(life, seq);
 }
 
-/* As follow() in track.h. */
+/* As follow(). */
 static __always_inline u64 follow_frame(const struct arrival *arrival)
 {
 	struct question question = {};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * follow.h - a call on an skb, with the filters asked: on_call() of track.h, and before or after it the code that was put in for an
+ * expression, which has no room on the stack beside on_call().
+ */
+#ifndef SKBSPAN_FOLLOW_H
+#define SKBSPAN_FOLLOW_H
+
+#include "track.h"
+
+/* The head of a struct skb_copy, which is all that is used of one if SKB_DIRECT. */
+struct skb_seen {
+	u64 dev;
+	u64 sk;
+	const struct sk_buff *original;
+};
+
+/*
+ * If SKB_DIRECT, what is asked before on_call(): may it begin a life, or is there one? Most of what happens on a busy host is on
+ * skbs that nobody follows and no filter wants, so that is found out first; and on_call() need not ask.
+ */
+static __noinline __maybe_unused enum verdict first_look(const struct probe *probe, struct question *question)
+{
+	struct skb_seen seen;
+	struct skb_copy *skb = (void *)&seen;
+	struct life *life = life_at(probe->skb);
+
+	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))
+		return VERDICT_YES;
+	if (probe->silent || tears_down(probe->role))
+		return VERDICT_NO;
+	if (!skb_read(skb, (void *)probe->skb))
+		return VERDICT_YES; /* on_call() counts it */
+	return wanted(skb, probe->skb, (void *)(skb->sk ? skb->sk : probe->sock), question);
+}
+
+static __always_inline bool is_unwanted(const struct probe *probe)
+{
+	struct question question = {};
+
+	if (!SKB_DIRECT || !HAS_FILTERS)
+		return false;
+	for (u32 asked = 0; asked <= config.questions; asked++) {
+		enum verdict verdict = first_look(probe, &question);
+
+		if (verdict != VERDICT_ASK)
+			return verdict == VERDICT_NO;
+		if (!answer(&question, &probe->skb))
+			return true;
+	}
+	return true;
+}
+
+/* on_call, with the filters' questions asked, which is_unwanted() does if SKB_DIRECT. */
+static __always_inline u64 follow_wanted(const struct probe *probe)
+{
+	struct question question = {};
+	u64 token = on_call(probe, &question), stage = STAGE_NONE;
+
+	for (u32 asked = 0; !SKB_DIRECT && asked < config.questions && question.stage != stage; asked++) {
+		if (!answer(&question, &probe->skb))
+			return 0;
+		stage = question.stage;
+		token = on_call(probe, &question);
+	}
+	if (token && question.tell)
+		tell_surroundings(probe->skb, question.tell);
+	return token;
+}
+
+static __always_inline u64 follow(const struct probe *probe)
+{
+	return is_unwanted(probe) ? 0 : follow_wanted(probe);
+}
+
+#endif
