@@ -15,17 +15,21 @@ const dataPaths = (paths: readonly SeenPath[]): SeenPath[] =>
 
 async function transfer(lab: Lab, settings: string): Promise<void> {
   lab.run(settings);
-  await undisturbed(lab, async () => {
-    lab.background('ip netns exec b iperf3 -s -1');
-    await until('iperf3 listens', 10_000, () =>
-      lab.run('ip netns exec b ss -ltn').includes(':5201') ? true : undefined,
-    );
-    lab.run('ip netns exec a ping -c 1 -W 5 10.0.0.2');
-    const trace = await lab.trace();
-    lab.record('iperf', lab.run(`ip netns exec a iperf3 -c 10.0.0.2 -n ${BYTES} -J`));
-    await sleep(500);
-    lab.record('status', (await trace.stop()).status);
-  });
+  await undisturbed(
+    lab,
+    async () => {
+      lab.background('ip netns exec b iperf3 -s -1');
+      await until('iperf3 listens', 10_000, () =>
+        lab.run('ip netns exec b ss -ltn').includes(':5201') ? true : undefined,
+      );
+      lab.run('ip netns exec a ping -c 1 -W 5 10.0.0.2');
+      const trace = await lab.trace();
+      lab.record('iperf', lab.run(`ip netns exec a iperf3 -c 10.0.0.2 -n ${BYTES} -J`));
+      await sleep(500);
+      lab.record('status', (await trace.stop()).status);
+    },
+    { watches: true },
+  );
   lab.record('wants', { segment: lab.wants('skb_segment'), merge: lab.wants('skb_gro_receive') });
 }
 
