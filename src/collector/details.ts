@@ -56,12 +56,9 @@ export function configureDetails(view: DataView, details: Details): void {
   }
 }
 
-/** The object with the code of the expressions in it; undefined if there is none. */
-export const injectDetails = (
-  object: () => Uint8Array,
-  { metadata }: Details,
-): Uint8Array | undefined =>
-  metadata === undefined ? undefined : injectFunction(object(), 'skb_value', metadata.code);
+/** The object file with the code of the expressions in it, if there are any. */
+export const injectDetails = (object: Uint8Array, { metadata }: Details): Uint8Array =>
+  metadata === undefined ? object : injectFunction(object, 'skb_value', metadata.code);
 
 /** Behind the fragments in use stands what was in the memory before. */
 function withoutStaleFragments({ frags, ...rest }: StructValue): StructValue {

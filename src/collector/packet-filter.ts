@@ -66,16 +66,12 @@ export function configureFilter(view: DataView, filter: PacketFilter): void {
   });
 }
 
-/** The object with the filter's code in it; undefined if the filter needs none. `inPlace`: if this kernel can do it. */
+/** The object file with the filter's code in it, if the filter needs any. `inPlace`: if this kernel can do it. */
 export function injectFilter(
-  object: () => Uint8Array,
-  filter: PacketFilter,
+  object: Uint8Array,
+  { pcap, expression }: PacketFilter,
   inPlace?: InPlace,
-): Uint8Array | undefined {
-  let contents: Uint8Array | undefined;
-  if (filter.pcap !== undefined) contents = injectPcapFilter(object(), filter.pcap.code(inPlace));
-  if (filter.expression !== undefined) {
-    contents = injectFunction(contents ?? object(), 'skb_filter', filter.expression);
-  }
-  return contents;
+): Uint8Array {
+  const filtered = pcap === undefined ? object : injectPcapFilter(object, pcap.code(inPlace));
+  return expression === undefined ? filtered : injectFunction(filtered, 'skb_filter', expression);
 }

@@ -6,6 +6,7 @@ import { pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes, givenPrograms } from './attach.ts';
+import { dropLines } from '../filter/inject.ts';
 import type { InPlace } from '../filter/packet-loads.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
@@ -131,11 +132,16 @@ function tellOwnMaps(object: BpfObject): void {
   });
 }
 
-/** Opens the object and makes it ready to load. */
-function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObject {
-  const file = () => readFileSync(objectFile);
+/** Opens the object and makes it ready to load. `lines`: the verifier's messages are to tell lines of source. */
+function prepare(
+  options: ProgramSetOptions,
+  loaded: readonly string[],
+  { lines }: { readonly lines: boolean },
+): BpfObject {
+  const file = readFileSync(objectFile);
+  if (!lines) dropLines(file);
   const filtered = injectFilter(file, options.filter, options.inPlace);
-  const contents = injectDetails(() => filtered ?? file(), options.details) ?? filtered;
+  const contents = injectDetails(filtered, options.details);
   const object = openBpfObject(objectFile, { contents });
   try {
     const chosen = new Set(loaded);
@@ -156,7 +162,7 @@ function prepare(options: ProgramSetOptions, loaded: readonly string[]): BpfObje
 
 /** Loads on another thread. Should that fail, loads again on this one, where libbpf and the verifier can say why. */
 async function load(options: ProgramSetOptions, loaded: readonly string[]): Promise<BpfObject> {
-  const silent = prepare(options, loaded);
+  const silent = prepare(options, loaded, { lines: false });
   try {
     if (await silent.loadSilently()) return silent;
   } catch (error) {
@@ -164,7 +170,7 @@ async function load(options: ProgramSetOptions, loaded: readonly string[]): Prom
     throw error;
   }
   silent.close();
-  const object = prepare(options, loaded);
+  const object = prepare(options, loaded, { lines: true });
   try {
     object.load();
     return object;

@@ -51,7 +51,7 @@ function prepare(
   target: TemplateTarget,
   filter: PacketFilter,
 ): BpfObject {
-  const contents = injectFilter(() => readFileSync(objectFile), filter);
+  const contents = injectFilter(readFileSync(objectFile), filter);
   const object = openBpfObject(objectFile, { contents });
   try {
     for (const name of object.programNames()) {

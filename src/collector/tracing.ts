@@ -27,7 +27,7 @@ import { createProgramTracer, type ProgramTracer } from './program-tracer.ts';
 import { attachReturnProbes, returnPrograms } from './return-probes.ts';
 import { attachRuleProbes, canTellRules, ruleProbes } from './rule-probes.ts';
 import { createSymbols } from './symbols.ts';
-import { createCollectorWorker, type CollectorWorker } from './worker-client.ts';
+import { startCollectorWorker } from './worker-client.ts';
 
 export type { BackendName } from './backend.ts';
 
@@ -124,11 +124,10 @@ async function start(options: TracingOptions, backend: BackendName): Promise<Tra
       rules: canTellRules(backend),
       consumeSkbArguments: tracepointArguments('consume_skb'),
     });
-  // Loading takes long and happens on another thread: it goes on while functions are looked for, and while the collector's thread
-  // starts. Only tracepoints have programs of their own.
+  // Loading takes long and happens on another thread: it goes on while functions are looked for. Only tracepoints have programs of
+  // their own.
   const loading = backend === 'tracepoint' ? undefined : load();
   loading?.catch(() => undefined); // It is awaited below, or not wanted.
-  const worker = createCollectorWorker();
   try {
     const plan = await planProbes({
       backend,
@@ -140,11 +139,10 @@ async function start(options: TracingOptions, backend: BackendName): Promise<Tra
     });
     const programs = await (loading ?? load(tracepointsOf(plan)));
     options.onProgress({ stage: 'load', done: 1, total: 1 });
-    const tracing = await attachAll(options, plan, programs, worker);
+    const tracing = await attachAll(options, plan, programs);
     void answers.keep();
     return tracing;
   } catch (error) {
-    await worker.abandon();
     const unused = await loading?.catch(() => undefined);
     unused?.object.close();
     throw error;
@@ -156,7 +154,6 @@ async function attachAll(
   options: TracingOptions,
   plan: ProbePlan,
   programs: ProgramSet,
-  worker: CollectorWorker,
 ): Promise<Tracing> {
   const links: BpfLink[] = [];
   const tracer = createProgramTracer({
@@ -169,7 +166,7 @@ async function attachAll(
     onNotice: options.onNotice ?? (() => undefined),
   });
   try {
-    return await record(options, plan, programs, tracer, worker, links);
+    return await record(options, plan, programs, tracer, links);
   } catch (error) {
     closeAll([...links, ...(await tracer.release())]);
     tracer.close();
@@ -228,7 +225,6 @@ async function record(
   plan: ProbePlan,
   programs: ProgramSet,
   tracer: ProgramTracer,
-  worker: CollectorWorker,
   links: BpfLink[],
 ): Promise<Tracing> {
   const total = plan.probes.length;
@@ -268,7 +264,14 @@ async function record(
   const drops = new Map<string, number>();
   let undecodable = 0;
   let orphanExits = 0;
-  worker.read({
+  if (plan.backend !== 'tracepoint' && !programs.findsTrampolines)
+    programs.setTrampolines(await findTrampolines());
+  const pages = options.filter?.pcap === undefined ? undefined : pageMap();
+  if (pages !== undefined) programs.setPageMap(pages);
+  programs.record(true);
+  // The ring keeps what comes until this thread has started, which takes longer than all that is left to do here: who begins to
+  // trace need not wait for it.
+  const worker = startCollectorWorker({
     ringFd: programs.object.map('ring').fd(),
     ringBytes: options.ringBytes,
     onBatch(batch) {
@@ -280,11 +283,6 @@ async function record(
     },
     onError: options.onError,
   });
-  if (plan.backend !== 'tracepoint' && !programs.findsTrampolines)
-    programs.setTrampolines(await findTrampolines());
-  const pages = options.filter?.pcap === undefined ? undefined : pageMap();
-  if (pages !== undefined) programs.setPageMap(pages);
-  programs.record(true);
   const tidying = setInterval(() => {
     programs.collect();
   }, TIDY_EVERY_MS);

@@ -5,10 +5,9 @@ import { Worker } from 'node:worker_threads';
 import { SkbspanError } from '../errors.ts';
 import { programFile } from '../package-files.ts';
 import { defaultTrackerLimits, type TrackerLimits, type TrackerStatistics } from './tracker.ts';
-import type { FromWorker, ToWorker } from './worker-protocol.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from './worker-protocol.ts';
 
-/** What is to be read, and who gets what comes of it. */
-export interface CollectorReading {
+export interface CollectorWorkerOptions {
   /** File descriptor of the BPF ring buffer map; must stay open until `stop` is done. */
   readonly ringFd: number;
   /** The map's max_entries. */
@@ -24,10 +23,6 @@ export interface CollectorReading {
 }
 
 export interface CollectorWorker {
-  /** Begins; once, and before all that follows. */
-  read(reading: CollectorReading): void;
-  /** Ends a worker that has not begun. */
-  abandon(): Promise<void>;
   /** Fails with SKBSPAN_INTERNAL if the worker died. */
   statistics(): Promise<TrackerStatistics>;
   /**
@@ -42,9 +37,14 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Starts the thread, which takes a while; it waits for `read`. */
-export function createCollectorWorker(): CollectorWorker {
+export function startCollectorWorker(options: CollectorWorkerOptions): CollectorWorker {
+  const settings: WorkerSettings = {
+    ringFd: options.ringFd,
+    ringBytes: options.ringBytes,
+    limits: options.limits ?? defaultTrackerLimits,
+  };
   const worker = new Worker(programFile('collector/worker'), {
+    workerData: settings,
     name: 'skbspan-collector',
     // It keeps nothing but typed arrays, which do not count here.
     resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },
@@ -58,8 +58,6 @@ export function createCollectorWorker(): CollectorWorker {
   let lastRequest = 0;
   let stopping: Promise<TrackerStatistics> | undefined;
   let stopped: Waiting | undefined;
-  let reading: CollectorReading | undefined;
-  let abandoned = false;
   let final: TrackerStatistics | undefined;
   let failure: Error | undefined;
 
@@ -68,15 +66,15 @@ export function createCollectorWorker(): CollectorWorker {
     // What the exporters write must get its turn between two batches.
     await setImmediate();
     try {
-      await reading?.onBatch(batch);
+      await options.onBatch(batch);
     } catch (error) {
-      reading?.onError(error instanceof Error ? error : new Error(String(error)));
+      options.onError(error instanceof Error ? error : new Error(String(error)));
     }
     if (final === undefined) tell({ type: 'taken', bytes });
   }
 
   function fail(reason: string, cause?: unknown): void {
-    if (failure !== undefined || abandoned) return;
+    if (failure !== undefined) return;
     failure = new SkbspanError('SKBSPAN_INTERNAL', `The collector's thread ended: ${reason}`, {
       advice: 'Tracing cannot go on: start again. If it happens again, please report it.',
       cause,
@@ -84,7 +82,7 @@ export function createCollectorWorker(): CollectorWorker {
     for (const waiting of requests.values()) waiting.reject(failure);
     requests.clear();
     stopped?.reject(failure);
-    reading?.onError(failure);
+    options.onError(failure);
   }
 
   worker.on('message', (message: FromWorker) => {
@@ -119,17 +117,6 @@ export function createCollectorWorker(): CollectorWorker {
   }
 
   return {
-    read(wanted) {
-      reading = wanted;
-      const { ringFd, ringBytes, limits = defaultTrackerLimits } = wanted;
-      // It may have died before.
-      if (failure === undefined) tell({ type: 'read', settings: { ringFd, ringBytes, limits } });
-      else wanted.onError(failure);
-    },
-    async abandon() {
-      abandoned = true;
-      await worker.terminate();
-    },
     statistics() {
       if (failure !== undefined) return Promise.reject(failure);
       if (final !== undefined) return Promise.resolve(final);

@@ -8,7 +8,7 @@
  * before that look have been read; if not, all from before the last one's time have.
  */
 
-import { parentPort, type MessagePort } from 'node:worker_threads';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { mapRing } from '../ffi/ring-mapping.ts';
 import { createBatchWriter } from './batch.ts';
 import { createEpochClock } from './epoch-clock.ts';
@@ -111,7 +111,7 @@ function run(port: MessagePort, { ringFd, ringBytes, limits }: WorkerSettings): 
   port.on('message', (message: ToWorker) => {
     if (message.type === 'taken') postedBytes -= message.bytes;
     else if (message.type === 'stop') phase = 'draining';
-    else if (message.type === 'statistics')
+    else
       post({
         type: 'statistics',
         request: message.request,
@@ -121,8 +121,4 @@ function run(port: MessagePort, { ringFd, ringBytes, limits }: WorkerSettings): 
   poll();
 }
 
-// The thread is started before there is a ring: to start one takes as long as to load programs.
-const port = parentPort;
-port?.once('message', (message: ToWorker) => {
-  if (message.type === 'read') run(port, message.settings);
-});
+if (parentPort !== null) run(parentPort, workerData as WorkerSettings);

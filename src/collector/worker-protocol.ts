@@ -2,7 +2,7 @@
 
 import type { TrackerLimits, TrackerStatistics } from './tracker.ts';
 
-/** Given when there is a ring to read. */
+/** Given at start. */
 export interface WorkerSettings {
   /** Of the BPF ring buffer map; file descriptors belong to the process, not to a thread. */
   readonly ringFd: number;
@@ -11,8 +11,6 @@ export interface WorkerSettings {
 }
 
 export type ToWorker =
-  /** Comes first, and once. */
-  | { readonly type: 'read'; readonly settings: WorkerSettings }
   /** A batch of so many bytes has been dealt with. */
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'statistics'; readonly request: number }

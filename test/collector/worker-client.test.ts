@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { createCollectorWorker } from '../../src/collector/worker-client.ts';
+import { startCollectorWorker } from '../../src/collector/worker-client.ts';
 import { SkbspanError } from '../../src/errors.ts';
 import { createRawMap } from '../../src/ffi/bpf-syscall.ts';
 import { closeFd } from '../../src/ffi/libc.ts';
@@ -24,8 +24,7 @@ test('starts on a real ring, tells statistics, stops, and tells them still', asy
   const ringFd = createRing(t);
   if (ringFd === undefined) return;
   const errors: Error[] = [];
-  const worker = createCollectorWorker();
-  worker.read({
+  const worker = startCollectorWorker({
     ringFd,
     ringBytes: RING_BYTES,
     onBatch: () => assert.fail('there is nothing to hand out'),
@@ -50,8 +49,7 @@ test('starts on a real ring, tells statistics, stops, and tells them still', asy
 
 test('a worker that dies says so once, and nobody waits for it for ever', async () => {
   const errors: Error[] = [];
-  const worker = createCollectorWorker();
-  worker.read({
+  const worker = startCollectorWorker({
     ringFd: -1,
     ringBytes: RING_BYTES,
     onBatch: () => undefined,
@@ -64,9 +62,4 @@ test('a worker that dies says so once, and nobody waits for it for ever', async 
   assert.ok(error.advice !== undefined);
   await assert.rejects(worker.stop(), { code: 'SKBSPAN_INTERNAL' });
   assert.equal(errors.length, 1);
-});
-
-test('a worker that gets nothing to read is ended, and that is no failure', async () => {
-  const worker = createCollectorWorker();
-  await worker.abandon();
 });

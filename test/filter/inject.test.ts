@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import type { Code } from '../../src/filter/assembler.ts';
-import { injectFunction } from '../../src/filter/inject.ts';
+import { dropLines, injectFunction } from '../../src/filter/inject.ts';
 import { elfSection } from '../../src/kernel/elf-section.ts';
 
 const object = readFileSync(new URL('../../build/skbspan.bpf.o', import.meta.url));
@@ -52,4 +52,19 @@ test('an object without the function is an error', () => {
     code: 'SKBSPAN_INTERNAL',
     message: /no function nobody/,
   });
+});
+
+test('lines of source can be left out, and nothing else goes', () => {
+  const without = new Uint8Array(object);
+  dropLines(without);
+  const [before, after] = [object, without].map((file) => elfSection(file, '.BTF.ext'));
+  assert.ok(before !== undefined && after !== undefined);
+  // Header: magic, version, flags, its length, then offset and length of functions and of lines.
+  const header = (bytes: Uint8Array): Uint32Array =>
+    new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + 24));
+  const [, , , functionBytes, , lineBytes = 0] = header(before);
+  assert.ok(lineBytes > 0);
+  assert.deepEqual([...header(after)].slice(3), [functionBytes, header(before)[4], 0]);
+  const changed = object.filter((byte, index) => byte !== without[index]).length;
+  assert.ok(changed > 0 && changed <= 4, `${changed} bytes`);
 });
