@@ -46,6 +46,18 @@ const isMapProbe = (probe: PlannedProbe): boolean => isMapRole(probe.role);
 /** What it returns matters to the programs. */
 const returnMatters = (probe: PlannedProbe): boolean => needsExit(probe.role) || isMapProbe(probe);
 
+/** By address, if all are known: a search by name takes the kernel a walk over all of its symbols. */
+function functionsOf(
+  probes: readonly PlannedProbe[],
+): readonly string[] | BigUint64Array<ArrayBuffer> {
+  const addresses = new BigUint64Array(probes.length);
+  for (const [index, { address }] of probes.entries()) {
+    if (address === undefined) return probes.map(({ func }) => func);
+    addresses[index] = address;
+  }
+  return addresses;
+}
+
 /**
  * One link for many functions is all or nothing, and one function that cannot be probed spoils it. So a refused set is
  * halved until the culprits stand alone; the sets are nearly always whole.
@@ -59,7 +71,7 @@ function attachMulti(
   if (probes.length === 0) return { links: [], refused: [] };
   try {
     const link = attachKprobeMulti(program, {
-      names: probes.map((probe) => probe.func),
+      functions: functionsOf(probes),
       cookies: probes.map((probe) => attachCookie(probe, kind.exits)),
       retprobe: kind.retprobe,
       session: kind.session,

@@ -24,29 +24,8 @@ import {
   parseFunctionList,
   readAttachableFunctions,
 } from '../kernel/tracefs.ts';
+import { type Candidate, type Candidates, keptCandidates } from './kept-candidates.ts';
 import { allocators, frameReturns, innerRoleOf, type ProbeRole } from './roles.ts';
-
-/** A kernel function that can be probed. */
-export interface Candidate {
-  readonly name: string;
-  /** undefined: vmlinux. */
-  readonly module: string | undefined;
-  /** undefined: the kernel is to look the name up. */
-  readonly address: bigint | undefined;
-  /** 1..5; 0: it takes none (an allocator, or about XDP frames). */
-  readonly skbArg: number;
-  readonly sockArg: number;
-  /** It takes no skb and is watched for what runs inside of calls that do; undefined: it takes one. */
-  readonly inner?: ProbeRole | undefined;
-  /** `skbArg` is not the skb, but leads to it, or to several. */
-  readonly given?: Given;
-}
-
-export interface Candidates {
-  readonly candidates: readonly Candidate[];
-  /** Functions with an skb that cannot be probed, and why. */
-  readonly refused: readonly { readonly name: string; readonly reason: string }[];
-}
 
 let kernelBtf: Btf | undefined;
 const vmlinux = (): Btf => (kernelBtf ??= loadKernelBtf());
@@ -180,24 +159,12 @@ interface Survey {
   readonly attachable: FunctionList | undefined;
 }
 
-/** How a survey is kept from one run to the next. */
-interface KeptSurvey {
-  readonly wanted: readonly Wanted[];
-  readonly attachable: readonly (readonly [name: string, modules: readonly string[]])[];
-}
-
 async function survey(wish: Wish, modules: readonly string[]): Promise<Survey> {
-  const question = `functions ${JSON.stringify([modules, wish.inner, wish.maps])}`;
-  const known = answers.recall(question) as KeptSurvey | undefined;
-  if (known !== undefined) return { ...known, attachable: new Map(known.attachable) };
   const reading = readAttachableFunctions(); // on another thread, while BTF is searched here
   const wanted = wantedFunctions(wish, modules);
   const list = await reading;
-  if (list === undefined) return { wanted, attachable: undefined };
-  const attachable = parseFunctionList(list, new Set(wanted.map(({ name }) => name)));
-  const kept: KeptSurvey = { wanted, attachable: [...attachable] };
-  answers.remember(question, kept);
-  return { wanted, attachable };
+  const names = new Set(wanted.map(({ name }) => name));
+  return { wanted, attachable: list && parseFunctionList(list, names) };
 }
 
 /** What the kernel's lists say of the wanted functions. */
@@ -225,24 +192,10 @@ function judge(
   return { address: found?.[0]?.address };
 }
 
-/**
- * Every function of vmlinux and the loaded modules that takes an skb and can be probed. BTF says what it takes, the kernel's
- * list of traceable functions whether it can be probed, kallsyms where it is; whoever attaches by name does without that
- * (`byName`), and starts sooner by the time that kallsyms takes. A name that stands for several functions is refused: BTF
- * describes one of them and does not say which.
- */
-export async function findCandidates(wish: Wish): Promise<Candidates> {
-  const { byName, modules, inner } = wish;
-  const loaded = moduleNames();
-  const missing = modules?.filter((name) => !loaded.includes(name)) ?? [];
-  if (missing.length > 0) {
-    throw new UsageError(`no loaded module with type information is called ${missing.join(', ')}`, {
-      advice: 'ls /sys/kernel/btf lists them; modprobe loads more.',
-    });
-  }
-  const { wanted, attachable } = await survey(wish, modules ?? loaded);
+async function judgeAll(wish: Wish, modules: readonly string[]): Promise<Candidates> {
+  const { wanted, attachable } = await survey(wish, modules);
   const places =
-    byName && attachable !== undefined
+    wish.byName && attachable !== undefined
       ? undefined
       : await findKernelFunctions(new Set(wanted.map(({ name }) => name)));
   const candidates: Candidate[] = [];
@@ -250,13 +203,36 @@ export async function findCandidates(wish: Wish): Promise<Candidates> {
   for (const one of wanted) {
     const verdict = judge(one, { attachable, places });
     if (typeof verdict !== 'string') candidates.push({ ...one, ...verdict });
-    else if (inner.includes(one.name)) {
+    else if (wish.inner.includes(one.name)) {
       throw new UsageError(`--filter-non-skb-funcs: ${one.name} cannot be watched: ${verdict}`);
     }
     // That a kernel lacks an allocator is nothing to tell.
     else if (one.skbArg !== 0) refused.push({ name: one.name, reason: verdict });
   }
   return { candidates, refused };
+}
+
+/**
+ * Every function of vmlinux and the loaded modules that takes an skb and can be probed. BTF says what it takes, the kernel's
+ * list of traceable functions whether it can be probed, kallsyms where it is; whoever attaches by name does without that
+ * (`byName`), unless an earlier run has kept it, and starts sooner by the time that kallsyms takes. A name that stands for several
+ * functions is refused: BTF describes one of them and does not say which.
+ */
+export async function findCandidates(wish: Wish): Promise<Candidates> {
+  const { byName, modules, inner, maps } = wish;
+  const loaded = moduleNames();
+  const missing = modules?.filter((name) => !loaded.includes(name)) ?? [];
+  if (missing.length > 0) {
+    throw new UsageError(`no loaded module with type information is called ${missing.join(', ')}`, {
+      advice: 'ls /sys/kernel/btf lists them; modprobe loads more.',
+    });
+  }
+  const question = `candidates ${JSON.stringify([byName, modules ?? loaded, inner, maps])}`;
+  const known = keptCandidates.recall(question, byName);
+  if (known !== undefined) return known;
+  const found = await judgeAll(wish, modules ?? loaded);
+  keptCandidates.remember(question, found);
+  return found;
 }
 
 /** Addresses of the return trampolines that this kernel has. */

@@ -1,7 +1,8 @@
 import { SkbspanError, UsageError } from '../errors.ts';
 import { tracepointArgument, tracepointId } from '../event/layout.ts';
 import type { BackendName } from './backend.ts';
-import { type Candidate, findCandidates, tracepointSkb } from './candidates.ts';
+import { findCandidates, tracepointSkb } from './candidates.ts';
+import type { Candidate } from './kept-candidates.ts';
 import { givenRoles, isTrackingRole, type ProbeRole, roleOf, skbArgOf } from './roles.ts';
 
 /** Marks probe ids of tracepoints; PROBE_TRACEPOINT in bpf/event.h. */

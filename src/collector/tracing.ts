@@ -5,7 +5,6 @@ import type { LossCause, Statistics } from '../event/statistics.ts';
 import { lossCauses } from '../event/statistics.ts';
 import { handOver } from '../ffi/hand-over.ts';
 import { attachTracing, type BpfLink } from '../ffi/links.ts';
-import { answers } from '../kernel/answers.ts';
 import { attachProbes } from './attach.ts';
 import type { BackendName } from './backend.ts';
 import {
@@ -20,6 +19,7 @@ import { readKernelCounters } from './counters.ts';
 import { detailReader, type Details } from './details.ts';
 import type { PacketFilter } from './packet-filter.ts';
 import { createPathBuilder } from './path-builder.ts';
+import { keptCandidates } from './kept-candidates.ts';
 import { planProbes, type ProbePlan, type RefusedProbe } from './probe-plan.ts';
 import { loadProgramSet, type MapSizes, type ProgramSet } from './program-set.ts';
 import { programKinds, type ProgramKind } from './program-templates.ts';
@@ -140,7 +140,7 @@ async function start(options: TracingOptions, backend: BackendName): Promise<Tra
     const programs = await (loading ?? load(tracepointsOf(plan)));
     options.onProgress({ stage: 'load', done: 1, total: 1 });
     const tracing = await attachAll(options, plan, programs);
-    void answers.keep();
+    void keptCandidates.keep();
     return tracing;
   } catch (error) {
     const unused = await loading?.catch(() => undefined);

@@ -107,45 +107,52 @@ const call = (
 
 export interface MultiAttachment {
   readonly programFd: number;
-  /** Functions, each attachable and no name twice, or the kernel refuses them all. */
-  readonly names: readonly string[];
-  /** One per name, what bpf_get_attach_cookie() gives in the program; none: all 0. */
+  /** By name, which the kernel looks up, or by address. Each attachable and none twice, or the kernel refuses them all. */
+  readonly functions: readonly string[] | BigUint64Array<ArrayBuffer>;
+  /** One per function, what bpf_get_attach_cookie() gives in the program; none: all 0. */
   readonly cookies: readonly bigint[];
   readonly retprobe: boolean;
   /** The program runs at entry and exit (kernel 6.10+); it must have been loaded with that attach type. */
   readonly session: boolean;
 }
 
-/** BPF_LINK_CREATE of a kprobe.multi or kprobe.session link: a file descriptor. The kernel looks the names up. */
+/** Where in the attr the kernel wants names, and addresses. */
+const multiNames = 24;
+const multiAddresses = 32;
+
+const linkMulti = (attachment: MultiAttachment, functions: readonly [number, BigUint64Array]) => {
+  const { programFd, retprobe, session } = attachment;
+  const count = attachment.functions.length;
+  const cookies = BigUint64Array.from(attachment.cookies);
+  const pointers = cookies.length === 0 ? [functions] : [functions, [40, cookies] as const];
+  return call(
+    `attaching ${count} functions by ${session ? 'kprobe-session' : 'kprobe-multi'}`,
+    'linkCreate',
+    48,
+    (attr) => {
+      attr.setUint32(0, programFd, true);
+      attr.setUint32(8, attachTypes[session ? 'kprobeSession' : 'kprobeMulti'], true);
+      attr.setUint32(16, retprobe ? 1 : 0, true);
+      attr.setUint32(20, count, true);
+    },
+    pointers,
+  );
+};
+
+/** BPF_LINK_CREATE of a kprobe.multi or kprobe.session link: a file descriptor. */
 export const createMultiLink = (attachment: MultiAttachment): number => {
-  const { programFd, names, retprobe, session } = attachment;
-  const text = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1');
+  const { functions } = attachment;
+  if (functions instanceof BigUint64Array)
+    return linkMulti(attachment, [multiAddresses, functions]);
+  const text = Buffer.from(functions.map((name) => `${name}\0`).join(''), 'latin1');
   return holding([text], () => {
     let at = addressOf(text);
-    const pointers = BigUint64Array.from(names, (name) => {
+    const pointers = BigUint64Array.from(functions, (name) => {
       const pointer = at;
       at += BigInt(name.length + 1);
       return pointer;
     });
-    const cookies = BigUint64Array.from(attachment.cookies);
-    const kind = session ? 'kprobe-session' : 'kprobe-multi';
-    return call(
-      `attaching ${names.length} functions by ${kind}`,
-      'linkCreate',
-      48,
-      (attr) => {
-        attr.setUint32(0, programFd, true);
-        attr.setUint32(8, attachTypes[session ? 'kprobeSession' : 'kprobeMulti'], true);
-        attr.setUint32(16, retprobe ? 1 : 0, true);
-        attr.setUint32(20, names.length, true);
-      },
-      cookies.length === 0
-        ? [[24, pointers]]
-        : [
-            [24, pointers],
-            [40, cookies],
-          ],
-    );
+    return linkMulti(attachment, [multiNames, pointers]);
   });
 };
 

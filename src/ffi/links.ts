@@ -1,4 +1,9 @@
-import { createMultiLink, createPerfLink, openRawTracepoint } from './bpf-syscall.ts';
+import {
+  createMultiLink,
+  createPerfLink,
+  type MultiAttachment,
+  openRawTracepoint,
+} from './bpf-syscall.ts';
 import { createHandle } from './handles.ts';
 import { closeFd, closeFdAsync } from './libc.ts';
 import {
@@ -76,8 +81,8 @@ export const attachKprobeAsync = async (
 ): Promise<BpfLink> => linkPerfEvent(program, attachment, await openKprobeEventAsync(attachment));
 
 export interface KprobeMultiAttachment {
-  /** Functions; the kernel looks them up, quicker than kallsyms can be read. */
-  readonly names: readonly string[];
+  /** By name, which the kernel looks up, quicker than kallsyms can be read; or by address, which is quicker still. */
+  readonly functions: MultiAttachment['functions'];
   readonly cookies: readonly bigint[];
   readonly retprobe: boolean;
   readonly session?: boolean;
@@ -88,9 +93,9 @@ export const attachKprobeMulti = (
   program: Attachable,
   attachment: KprobeMultiAttachment,
 ): BpfLink => {
-  const { names, cookies, retprobe, session = false } = attachment;
-  const fd = createMultiLink({ programFd: program.fd(), names, cookies, retprobe, session });
-  return linkOf(`link ${program.name} on ${names.length} functions`, fd);
+  const { functions, cookies, retprobe, session = false } = attachment;
+  const fd = createMultiLink({ programFd: program.fd(), functions, cookies, retprobe, session });
+  return linkOf(`link ${program.name} on ${functions.length} functions`, fd);
 };
 
 const rawTracepoint = /^raw_tp\/(\w+)$/;

@@ -7,17 +7,21 @@
  * The file lies within the package, as the compile cache does and for its reason: whoever can write here can change the program
  * itself. Only what is published keeps answers: sources that are being worked on would be given what older ones asked.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { packageFile } from '../package-files.ts';
 
 export interface Answers {
+  /** Whether what is remembered will be known to the next run. */
+  readonly areKept: boolean;
   /** What was answered before; undefined: nothing. Values are JSON; the questions say of what shape. */
   recall(question: string): unknown;
   remember(question: string, answer: unknown): void;
-  /** Writes what is new, if anything is. Never fails: answers that cannot be kept are asked for again. */
-  keep(): Promise<void>;
+  /**
+   * Writes what is new, if anything is. Never fails: answers that cannot be kept are asked for again. Not in the background: the
+   * process may end at any time, and would leave half a file behind.
+   */
+  keep(): void;
 }
 
 export interface AnswersOptions {
@@ -58,12 +62,15 @@ export function createAnswers({ file, builds }: AnswersOptions): Answers {
     });
   };
   return {
+    get areKept() {
+      return open().of !== undefined;
+    },
     recall: (question) => open().known.get(question),
     remember(question, answer) {
       open().known.set(question, answer);
       isNew = true;
     },
-    async keep() {
+    keep() {
       const { of, known } = open();
       if (!isNew || of === undefined) return;
       isNew = false;
@@ -71,9 +78,9 @@ export function createAnswers({ file, builds }: AnswersOptions): Answers {
       // Whoever reads meanwhile has the old ones or the new ones.
       const draft = `${file}.${process.pid}`;
       try {
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(draft, JSON.stringify(kept), { mode: 0o600 });
-        await rename(draft, file);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
+        renameSync(draft, file);
       } catch {
         // A read-only place.
       }

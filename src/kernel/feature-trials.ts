@@ -116,7 +116,7 @@ export const tryMulti = (session: boolean): Finding =>
           tryLink(() =>
             createMultiLink({
               programFd: program,
-              names: [symbol],
+              functions: [symbol],
               cookies: [],
               retprobe: false,
               session,
