@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/say.sh
 
 start_packages='clang llvm libbpf1 libbpf-dev libpcap0.8 iproute2 iputils-ping nftables'
-test_packages='qemu-system-x86 busybox-static cpio zstd xz-utils kmod bpftool tcpdump tshark iperf3 curl ethtool clang-format'
+test_packages='qemu-system-x86 busybox-static cpio zstd xz-utils kmod bpftool tcpdump tshark iperf3 curl ethtool iptables clang-format'
 
 case ${1:-start} in
   start) packages=$start_packages ;;

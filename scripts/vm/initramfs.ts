@@ -11,7 +11,6 @@ const TOOLS = [
   'dash',
   'bpftool',
   'bridge',
-  'conntrack',
   'curl',
   'ethtool',
   'ip',
@@ -26,8 +25,6 @@ const TOOLS = [
   'tc',
   'tcpdump',
 ];
-/** Tools a scenario can do without. */
-const OPTIONAL_TOOLS = ['conntrack', 'iptables', 'ethtool'];
 /** Libraries that are opened while running, by koffi. */
 const LIBRARIES = ['libbpf.so.1', 'libpcap.so.0.8'];
 /** Folders of the project that the guest gets, at /skbspan. */
@@ -62,15 +59,17 @@ function data(text: string): { kind: 'data'; data: Buffer; executable: boolean }
 
 function addTools(tree: CpioTree): void {
   const folders = ['/usr/sbin', '/usr/bin'];
-  const programs = TOOLS.flatMap((name) => {
+  const programs = TOOLS.map((name) => {
     const path = folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
-    if (path === undefined && !OPTIONAL_TOOLS.includes(name))
-      throw new Error(`${name} is not installed: the test machine needs it (npm run setup)`);
-    return path ?? [];
+    if (path === undefined)
+      throw new Error(
+        `${name} is not installed: the test machine needs it (scripts/setup.sh test)`,
+      );
+    return path;
   });
   const libraries = LIBRARIES.map((name) => {
     const path = globSync(`/usr/lib/*-linux-gnu/${name}`)[0];
-    if (path === undefined) throw new Error(`${name} is not installed (npm run setup)`);
+    if (path === undefined) throw new Error(`${name} is not installed (scripts/setup.sh test)`);
     return path;
   });
   for (const program of programs)
