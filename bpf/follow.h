@@ -63,7 +63,8 @@ static __always_inline u64 follow_wanted(const struct probe *probe)
 		stage = question.stage;
 		token = on_call(probe, &question);
 	}
-	if (token && question.tell)
+	/* Also of a call that found no space: its number is taken, so that this is missed too. */
+	if (question.tell)
 		tell_surroundings(probe->skb, question.tell);
 	return token;
 }

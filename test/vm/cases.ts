@@ -23,6 +23,7 @@ import { merges, segments } from './scenarios/segments.ts';
 import { smallCalls } from './scenarios/small-calls.ts';
 import { jumbo, redirects } from './scenarios/xdp-frames.ts';
 import { tcp } from './scenarios/tcp.ts';
+import { tooSmall } from './scenarios/too-small.ts';
 import { tunnel } from './scenarios/tunnel.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
@@ -74,7 +75,7 @@ const newer: readonly Case[] = [
     ...[tcpOracle, bridgedOracle, listOracle, lists, longLists, resend, fragList],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
-  ...withBackend('kprobe-session', [flood], FEW_FUNCTIONS),
+  ...withBackend('kprobe-session', [flood, tooSmall], FEW_FUNCTIONS),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details, smallCalls]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
   ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
@@ -88,7 +89,7 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       [
         ...[...all, copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle],
         ...[filter, tunnel, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
-        ...[resend, smallCalls],
+        ...[resend, smallCalls, tooSmall],
       ],
       FEW_FUNCTIONS,
     ),
