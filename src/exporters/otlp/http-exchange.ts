@@ -20,6 +20,7 @@ export interface HttpExchange {
 
 /** The specification's limit; the rest of an answer is read and forgotten. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const closedMessage = 'the exporter was closed';
 /** What the message itself needs; another value would break it. */
 const ownHeaders = new Set([
   'connection',
@@ -38,12 +39,18 @@ export function createHttpExchange(config: HttpConfig): HttpExchange {
     'content-type': 'application/x-protobuf',
     ...(config.compression === 'gzip' ? { 'content-encoding': 'gzip' } : {}),
   };
+  const agentOptions = {
+    keepAlive: true,
+    // As gRPC does: http_proxy, https_proxy, no_proxy. Node.js before 22.21 does not know it.
+    ...(socketPath === undefined ? { proxyEnv: process.env } : {}),
+  };
   const agent =
     tls === undefined
-      ? new http.Agent({ keepAlive: true })
-      : new https.Agent({ keepAlive: true, ...checkTls(tls) });
+      ? new http.Agent(agentOptions)
+      : new https.Agent({ ...agentOptions, ...checkTls(tls) });
   const start = tls === undefined ? http.request : https.request;
   const open = new Set<http.ClientRequest>();
+  let closed = false;
 
   const attempt = (
     body: Uint8Array,
@@ -60,6 +67,7 @@ export function createHttpExchange(config: HttpConfig): HttpExchange {
       const timer = setTimeout(() => {
         const late = new Error(`no answer within ${timeoutMs} ms`);
         request.destroy(Object.assign(late, { code: 'ETIMEDOUT' }));
+        settle(late);
       }, timeoutMs);
       const settle = (outcome: HttpAnswer | Error): void => {
         clearTimeout(timer);
@@ -93,6 +101,7 @@ export function createHttpExchange(config: HttpConfig): HttpExchange {
 
   return {
     async post(body, timeoutMs) {
+      if (closed) return new Error(closedMessage);
       const { outcome, reused } = await attempt(body, timeoutMs);
       // A server closes idle connections when it likes, also just when one is used again. That is no failure of the server.
       const stale =
@@ -100,7 +109,8 @@ export function createHttpExchange(config: HttpConfig): HttpExchange {
       return stale ? (await attempt(body, timeoutMs)).outcome : outcome;
     },
     close() {
-      for (const request of open) request.destroy(new Error('the exporter was closed'));
+      closed = true;
+      for (const request of open) request.destroy(new Error(closedMessage));
       agent.destroy();
     },
   };

@@ -93,6 +93,26 @@ test('close ends what is on its way', async (t) => {
   const sending = transport.send(request);
   transport.close();
   assert.equal((await sending).kind, 'retryable');
+  assert.equal((await transport.send(request)).kind, 'retryable');
+});
+
+test('by way of a proxy, as the environment says', async (t) => {
+  // To a proxy a request names its server.
+  const proxy = await startHttpReceiver(t);
+  for (const [name, value] of [
+    ['http_proxy', proxy.endpoint],
+    ['no_proxy', 'near.example'],
+  ] as const) {
+    const before = process.env[name];
+    process.env[name] = value;
+    t.after(() => {
+      if (before === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = before;
+    });
+  }
+  const transport = await connect(t, configOf('http://far.example:4318'));
+  assert.deepEqual(await transport.send(request), accepted);
+  assert.equal(proxy.requests[0]?.path, 'http://far.example:4318/v1/traces');
 });
 
 test('a unix socket', async (t) => {
