@@ -1,7 +1,7 @@
 /**
  * The OTLP exporter behind the pipeline, as every run has it, from packet paths to a real Jaeger's answer, against
  * OpenTelemetry's serializer alone with the same spans ready made: spans per second and CPU of this process, and what Jaeger
- * needs of the same machine. PATHS=20000 by default.
+ * needs of the same machine; by gRPC and by HTTP. PATHS=20000 by default.
  *
  * Then live, on this kernel: what `ping -f` on loopback loses while paths go nowhere, to Jaeger, and to a receiver that takes
  * every request and never answers. PINGS=30000 by default; FLOOD=0: not that.
@@ -15,9 +15,10 @@ import { promisify } from 'node:util';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { PacketPath } from '../src/event/packet-path.ts';
+import { protocols, type OtlpProtocol } from '../src/exporters/otlp/endpoint.ts';
 import { createOtlpExporter } from '../src/exporters/otlp/exporter.ts';
 import { createResources } from '../src/exporters/otlp/resources.ts';
-import { createPipeline } from '../src/pipeline/pipeline.ts';
+import { createPipeline, type Pipeline } from '../src/pipeline/pipeline.ts';
 import { packetPathToSpans } from '../test/exporters/otlp/readable-spans.ts';
 import { manyPaths, take } from '../test/fixtures/many-paths.ts';
 import { startReceiver } from '../test/exporters/otlp/receiver.ts';
@@ -58,16 +59,24 @@ const spans = ready.reduce((sum, batch) => sum + batch.length, 0);
 
 const ends: (() => Promise<void>)[] = [];
 const jaeger = await startJaeger({ after: (end) => ends.push(end) });
-const exporter = createOtlpExporter({ endpoint: jaeger.endpoint, clones: 'same_trace' });
-const pipeline = createPipeline({
-  exporters: [exporter],
-  deadlineMs: 60_000,
-  lossless: true,
-  onNotice: (message) => {
-    console.error(message);
-  },
-});
-await pipeline.start();
+async function startPipeline(protocol: OtlpProtocol): Promise<Pipeline> {
+  const endpoint = protocol === 'grpc' ? jaeger.endpoint : jaeger.httpEndpoint;
+  const pipeline = createPipeline({
+    exporters: [createOtlpExporter({ endpoint, protocol, clones: 'same_trace' })],
+    deadlineMs: 60_000,
+    lossless: true,
+    onNotice: (message) => {
+      console.error(message);
+    },
+  });
+  await pipeline.start();
+  return pipeline;
+}
+const ways = [];
+for (const protocol of protocols) {
+  const rounds: { readonly figures: Figures; readonly jaegerCpuSeconds: number }[] = [];
+  ways.push({ protocol, pipeline: await startPipeline(protocol), rounds });
+}
 
 /** Of its process so far; Linux counts in hundredths. */
 const jaegerCpuSeconds = (): number => {
@@ -81,7 +90,7 @@ const alone = (): Promise<Figures> =>
     for (const batch of ready) ProtobufTraceSerializer.serializeRequest(batch);
     return Promise.resolve();
   });
-const whole = (): Promise<Figures> =>
+const whole = (pipeline: Pipeline): Promise<Figures> =>
   measure(spans, async () => {
     for (const batch of batches) await pipeline.push(batch);
     await pipeline.flush();
@@ -92,46 +101,46 @@ const whole = (): Promise<Figures> =>
 const best = (rounds: readonly Figures[]): Figures =>
   rounds.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
 const serializer: Figures[] = [];
-const exported: Figures[] = [];
-const jaegerCpu: number[] = [];
 for (let round = 0; round <= ROUNDS; round++) {
-  const a = await alone();
-  const before = jaegerCpuSeconds();
-  const b = await whole();
+  const figures = await alone();
   // The first one warms up.
-  if (round > 0) {
-    serializer.push(a);
-    exported.push(b);
-    jaegerCpu.push(jaegerCpuSeconds() - before);
+  if (round > 0) serializer.push(figures);
+  for (const { pipeline, rounds } of ways) {
+    const before = jaegerCpuSeconds();
+    const figures = await whole(pipeline);
+    if (round > 0) rounds.push({ figures, jaegerCpuSeconds: jaegerCpuSeconds() - before });
   }
 }
-const [a, b] = [best(serializer), best(exported)];
-const jaegerSeconds = Math.min(...jaegerCpu);
-const ratio = b.perSecond / a.perSecond;
-const cpuRatio = a.cpuSeconds / b.cpuSeconds;
-console.log(
-  `${spans} spans: serializer alone ${a.perSecond}/s, ${a.cpuSeconds.toFixed(2)} s CPU; ` +
-    `exporter to Jaeger ${b.perSecond}/s, ${b.cpuSeconds.toFixed(2)} s CPU: ${ratio.toFixed(2)} (by CPU ${cpuRatio.toFixed(2)}); ` +
-    `Jaeger itself ${jaegerSeconds.toFixed(2)} s CPU on the same machine`,
-);
-console.log(
-  JSON.stringify({
-    bench: 'otlp',
-    spans,
-    serializer: a,
-    exporter: b,
-    jaegerCpuSeconds: jaegerSeconds,
-    ratio,
-    cpuRatio,
-  }),
-);
-await pipeline.shutdown(1_000, {
-  events: 0,
-  lives: 0,
-  paths: 0,
-  drops: new Map(),
-  losses: new Map(),
-});
+const a = best(serializer);
+console.log(`${spans} spans: serializer alone ${a.perSecond}/s, ${a.cpuSeconds.toFixed(2)} s CPU`);
+for (const { protocol, pipeline, rounds } of ways) {
+  const b = best(rounds.map(({ figures }) => figures));
+  const jaegerSeconds = Math.min(...rounds.map(({ jaegerCpuSeconds }) => jaegerCpuSeconds));
+  const ratio = b.perSecond / a.perSecond;
+  const cpuRatio = a.cpuSeconds / b.cpuSeconds;
+  console.log(
+    `  exporter to Jaeger by ${protocol} ${b.perSecond}/s, ${b.cpuSeconds.toFixed(2)} s CPU: ${ratio.toFixed(2)} (by CPU ${cpuRatio.toFixed(2)}); ` +
+      `Jaeger itself ${jaegerSeconds.toFixed(2)} s CPU on the same machine`,
+  );
+  console.log(
+    JSON.stringify({
+      bench: protocol === 'grpc' ? 'otlp' : 'otlp-http',
+      spans,
+      serializer: a,
+      exporter: b,
+      jaegerCpuSeconds: jaegerSeconds,
+      ratio,
+      cpuRatio,
+    }),
+  );
+  await pipeline.shutdown(1_000, {
+    events: 0,
+    lives: 0,
+    paths: 0,
+    drops: new Map(),
+    losses: new Map(),
+  });
+}
 
 const FLOOD_PINGS = Number(process.env['PINGS'] ?? 30_000);
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname;

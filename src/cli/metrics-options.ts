@@ -16,7 +16,7 @@ export interface MetricsOutput {
 export const addMetricsOptions = (command: Command): Command =>
   command
     .option('--metrics-listen <address>', 'serve metrics to Prometheus: 127.0.0.1:9464 or :9464')
-    .option('--otlp-metrics', 'send metrics by OTLP/gRPC, too, to where --otlp leads');
+    .option('--otlp-metrics', 'send metrics by OTLP, too, to where --otlp leads');
 
 /** `host:port`, `[v6]:port` or `:port`, which is all addresses of this machine. */
 function parseListen(text: string): MetricsOutput['listen'] {

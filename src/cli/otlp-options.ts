@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import { protocols } from '../exporters/otlp/endpoint.ts';
 import type { OtlpOptions } from '../exporters/otlp/options.ts';
 
 /** What commander found of `--otlp...`: text, unchecked. */
 export interface OtlpFlags {
   /** true: asked for without a value. */
   readonly otlp?: string | true;
+  readonly otlpProtocol?: string;
   readonly otlpTimeScale?: string;
   readonly otlpClones?: string;
   readonly otlpMaxSpans?: string;
@@ -12,9 +14,12 @@ export interface OtlpFlags {
   readonly otlpJoin?: string;
 }
 
-/** `endpoint` undefined: as the OTEL_* variables say. The exporter checks it. */
+/** `endpoint`, `protocol` undefined: as the OTEL_* variables say. The exporter checks the endpoint. */
 export type OtlpOutput = Required<
-  Pick<OtlpOptions, 'endpoint' | 'timeScale' | 'clones' | 'detail' | 'maxSpans' | 'join'>
+  Pick<
+    OtlpOptions,
+    'endpoint' | 'protocol' | 'timeScale' | 'clones' | 'detail' | 'maxSpans' | 'join'
+  >
 >;
 
 const cloneChoices = ['same_trace', 'own_trace'] as const;
@@ -29,9 +34,10 @@ const timeScaleMost = 1_000_000;
 
 export const addOtlpOptions = (command: Command): Command =>
   command
+    .option('--otlp [url]', 'send each path as a trace by OTLP (default: the OTEL_* variables)')
     .option(
-      '--otlp [url]',
-      'send each path as a trace by OTLP/gRPC (default: the OTEL_* variables)',
+      '--otlp-protocol <protocol>',
+      `${protocols.join(' or ')} (default: the OTEL_* variables, else http for port 4318 or a URL with a path)`,
     )
     .option('--span-detail <level>', `what becomes a span: ${details.join(', ')} (default: calls)`)
     .option(
@@ -57,6 +63,7 @@ function whole(text: string, least: number, most: number): number | undefined {
 export function parseOtlpOptions(flags: OtlpFlags, problems: string[]): OtlpOutput | undefined {
   const { otlp } = flags;
   const given = {
+    '--otlp-protocol': flags.otlpProtocol,
     '--otlp-time-scale': flags.otlpTimeScale,
     '--otlp-clones': flags.otlpClones,
     '--otlp-max-spans': flags.otlpMaxSpans,
@@ -80,6 +87,12 @@ export function parseOtlpOptions(flags: OtlpFlags, problems: string[]): OtlpOutp
     if (value === undefined) problems.push(`${option}: want ${want}, not '${text}'`);
     return value ?? otherwise;
   };
+  const protocol = checked(
+    '--otlp-protocol',
+    (text) => protocols.find((name) => name === text),
+    protocols.join(' or '),
+    undefined,
+  );
   const timeScale = checked(
     '--otlp-time-scale',
     (text) => whole(text, 1, timeScaleMost),
@@ -111,5 +124,6 @@ export function parseOtlpOptions(flags: OtlpFlags, problems: string[]): OtlpOutp
     'link',
   );
   if (otlp === undefined) return undefined;
-  return { endpoint: otlp === true ? undefined : otlp, timeScale, clones, maxSpans, detail, join };
+  const endpoint = otlp === true ? undefined : otlp;
+  return { endpoint, protocol, timeScale, clones, maxSpans, detail, join };
 }

@@ -77,7 +77,7 @@ async function openMetrics({ metrics, otlp }: TraceOptions): Promise<Metrics | u
   if (metrics === undefined) return undefined;
   const { openMetrics } = await import('../exporters/metrics/metrics.ts');
   const { listen, push } = metrics;
-  const to = push && otlp !== undefined ? { endpoint: otlp.endpoint } : undefined;
+  const to = push && otlp !== undefined ? otlp : undefined;
   return openMetrics({ listen, otlp: to, version: readVersion() });
 }
 

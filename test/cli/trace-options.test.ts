@@ -6,6 +6,7 @@ import { parseTraceOptions, type TraceFlags } from '../../src/cli/trace-options.
 import { SkbspanError } from '../../src/errors.ts';
 
 const otlpDefaults = {
+  protocol: undefined,
   timeScale: 1,
   clones: 'same_trace',
   detail: 'calls',
@@ -71,6 +72,7 @@ test('each option is read', () => {
       {
         otlp: {
           endpoint: undefined,
+          protocol: undefined,
           timeScale: 1,
           clones: 'own_trace',
           detail: 'milestones',
@@ -82,6 +84,10 @@ test('each option is read', () => {
     [
       { otlp: 'http://c:4317', otlpTimeScale: '1000' },
       { otlp: { ...otlpDefaults, endpoint: 'http://c:4317', timeScale: 1000 } },
+    ],
+    [
+      { otlp: 'http://c', otlpProtocol: 'http/protobuf' },
+      { otlp: { ...otlpDefaults, endpoint: 'http://c', protocol: 'http/protobuf' } },
     ],
     [{ json: true }, { jsonFile: '-' }],
     [{ json: '/tmp/paths.jsonl' }, { jsonFile: '/tmp/paths.jsonl' }],
@@ -149,6 +155,11 @@ test('each mistake is refused and named', () => {
     [{ metricsListen: ':94640' }, /--metrics-listen: want an address/],
     [{ spanDetail: 'packet' }, /--span-detail needs --otlp/],
     [{ otlp: true, spanDetail: 'all' }, /--span-detail: want calls, milestones, packet, not 'all'/],
+    [{ otlpProtocol: 'grpc' }, /--otlp-protocol needs --otlp/],
+    [
+      { otlp: true, otlpProtocol: 'http/json' },
+      /--otlp-protocol: want grpc or http\/protobuf, not 'http\/json'/,
+    ],
     [{ otlp: true, otlpClones: 'none' }, /--otlp-clones: want same_trace or own_trace/],
     [{ otlp: true, otlpMaxSpans: '1' }, /--otlp-max-spans: want a whole number from 2/],
     [{ otlp: '' }, /--otlp: the value is empty/],

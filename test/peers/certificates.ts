@@ -1,5 +1,5 @@
 // An authority, and what it signed: a server's certificate for localhost and 127.0.0.1, and a client's. PEM files in a folder.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ export interface Certificates {
   readonly server: { readonly certificate: string; readonly key: string };
   readonly client: { readonly certificate: string; readonly key: string };
 }
+
+export const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 export function makeCertificates(t: TestContext): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-pem-'));

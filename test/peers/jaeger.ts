@@ -21,6 +21,8 @@ export const jaegerMissing = existsSync(jaegerBinary)
 export interface Jaeger {
   /** Of its OTLP/gRPC receiver. */
   readonly endpoint: string;
+  /** Of its OTLP/HTTP receiver. */
+  readonly httpEndpoint: string;
   /** Of its process; another one after `restart`. */
   readonly pid: number;
   /** kill -9. */
@@ -60,10 +62,12 @@ export interface JaegerOptions {
   readonly keeps?: boolean;
   /** Of its OTLP/gRPC receiver, over the port of this machine. */
   readonly grpc?: Readonly<Record<string, unknown>>;
+  /** The same of its OTLP/HTTP receiver. */
+  readonly http?: Readonly<Record<string, unknown>>;
 }
 
 const configuration = (
-  [otlp = 0, http = 0, grpc = 0, health = 0]: readonly number[],
+  [otlp = 0, http = 0, grpc = 0, health = 0, otlpHttp = 0]: readonly number[],
   kafka: readonly string[],
   folder: string,
   options: JaegerOptions,
@@ -101,7 +105,12 @@ const configuration = (
       },
     },
     receivers: {
-      otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${otlp}`, ...options.grpc } } },
+      otlp: {
+        protocols: {
+          grpc: { endpoint: `127.0.0.1:${otlp}`, ...options.grpc },
+          http: { endpoint: `127.0.0.1:${otlpHttp}`, ...options.http },
+        },
+      },
       ...(kafka.length === 0
         ? {}
         : {
@@ -121,8 +130,8 @@ export async function startJaeger(
   kafka: readonly string[] = [],
   options: JaegerOptions = {},
 ): Promise<Jaeger> {
-  const ports = await freePorts(4);
-  const [otlp = 0, http = 0, , health = 0] = ports;
+  const ports = await freePorts(5);
+  const [otlp = 0, http = 0, , health = 0, otlpHttp = 0] = ports;
   const folder = mkdtempSync(join(tmpdir(), 'skbspan-jaeger-'));
   const file = join(folder, 'config.yaml');
   // JSON is YAML.
@@ -169,6 +178,7 @@ export async function startJaeger(
   };
   return {
     endpoint: `http://127.0.0.1:${otlp}`,
+    httpEndpoint: `http://127.0.0.1:${otlpHttp}`,
     get pid() {
       return running.child?.pid ?? 0;
     },
@@ -189,7 +199,8 @@ export async function startJaeger(
 interface TracesData {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes?: readonly KeyValue[] };
-    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
+    /** Without spans where all of them came a second time. */
+    readonly scopeSpans?: readonly { readonly spans?: readonly OtlpSpan[] }[];
   }[];
 }
 
@@ -235,8 +246,8 @@ const toRecord = (attributes: readonly KeyValue[] | undefined): Record<string, u
 
 const seenFromOtlp = ({ resourceSpans }: TracesData): SeenSpan[] =>
   resourceSpans.flatMap(({ resource, scopeSpans }) =>
-    scopeSpans.flatMap(({ spans }) =>
-      spans.map((span): SeenSpan => ({
+    (scopeSpans ?? []).flatMap(({ spans }) =>
+      (spans ?? []).map((span): SeenSpan => ({
         traceId: span.traceId,
         spanId: span.spanId,
         parentSpanId: span.parentSpanId ?? '',

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { PacketPath } from '../../src/event/packet-path.ts';
 import type { Statistics } from '../../src/event/statistics.ts';
+import { resolveOtlpConfig } from '../../src/exporters/otlp/config.ts';
+import type { OtlpProtocol } from '../../src/exporters/otlp/endpoint.ts';
 import { createOtlpExporter, type OtlpOptions } from '../../src/exporters/otlp/exporter.ts';
 import { createResources } from '../../src/exporters/otlp/resources.ts';
+import { createTransport, type Service } from '../../src/exporters/otlp/transport.ts';
 import { packetPathToSpans } from '../exporters/otlp/readable-spans.ts';
 import { checkSpans, recordOf } from '../exporters/otlp/check-spans.ts';
 import { longPath } from '../exporters/otlp/long-path.ts';
@@ -36,25 +39,41 @@ async function send(
 const sorted = (spans: readonly SeenSpan[]): SeenSpan[] =>
   [...spans].sort((a, b) => (a.spanId < b.spanId ? -1 : 1));
 
-test('Jaeger gives back each fixture span by span', { skip }, async (t) => {
-  const jaeger = await startJaeger(t);
-  const paths = packetPaths();
-  await send(t, Object.values(paths), { endpoint: jaeger.endpoint });
-  const resources = await createResources({ serviceName: undefined, timeScale: 1 });
+const ways = [
+  { protocol: 'grpc', compression: 'none' },
+  { protocol: 'http/protobuf', compression: 'none' },
+  { protocol: 'http/protobuf', compression: 'gzip' },
+] as const;
 
-  for (const [name, path] of Object.entries(paths))
-    await t.test(name, async () => {
-      const spans = await jaeger.spans(path.traceId);
-      checkSpans(recordOf(path), spans);
-      const sent = packetPathToSpans(path, {
-        clones: 'same_trace',
-        timeScale: 1,
-        resources,
-        scope: { name: 'skbspan' },
+for (const { protocol, compression } of ways)
+  test(
+    `Jaeger gives back each fixture span by span: ${protocol}, compression ${compression}`,
+    { skip },
+    async (t) => {
+      process.env['OTEL_EXPORTER_OTLP_COMPRESSION'] = compression;
+      t.after(() => {
+        Reflect.deleteProperty(process.env, 'OTEL_EXPORTER_OTLP_COMPRESSION');
       });
-      assert.deepEqual(sorted(spans), sorted(seenFromReadable(sent)), 'nothing added or changed');
-    });
-});
+      const jaeger = await startJaeger(t);
+      const paths = packetPaths();
+      const endpoint = protocol === 'grpc' ? jaeger.endpoint : jaeger.httpEndpoint;
+      await send(t, Object.values(paths), { endpoint, protocol });
+      const resources = await createResources({ serviceName: undefined, timeScale: 1 });
+
+      for (const [name, path] of Object.entries(paths))
+        await t.test(name, async () => {
+          const spans = await jaeger.spans(path.traceId);
+          checkSpans(recordOf(path), spans);
+          const sent = packetPathToSpans(path, {
+            clones: 'same_trace',
+            timeScale: 1,
+            resources,
+            scope: { name: 'skbspan' },
+          });
+          assert.deepEqual(sorted(spans), sorted(seenFromReadable(sent)), 'nothing added');
+        });
+    },
+  );
 
 test("Jaeger's UI gets links, parents, errors and microseconds", { skip }, async (t) => {
   const jaeger = await startJaeger(t);
@@ -133,5 +152,61 @@ test(
     const path = longPath(12_000, 100);
     await send(t, [path], { endpoint: jaeger.endpoint });
     checkSpans(recordOf(path), await jaeger.spans(path.traceId));
+  },
+);
+
+test(
+  'the start tells the ports of Jaeger apart, and that it takes no metrics',
+  { skip },
+  async (t) => {
+    const jaeger = await startJaeger(t);
+    const cases: {
+      endpoint: string;
+      protocol: OtlpProtocol;
+      service?: Service;
+      message: RegExp;
+      advice: RegExp;
+    }[] = [
+      {
+        endpoint: jaeger.endpoint,
+        protocol: 'http/protobuf',
+        message: /not an HTTP server|hung up/,
+        advice: /For gRPC/,
+      },
+      {
+        endpoint: jaeger.httpEndpoint,
+        protocol: 'grpc',
+        message: /not a gRPC server/,
+        advice: /--otlp-protocol http\/protobuf/,
+      },
+      {
+        endpoint: `${jaeger.httpEndpoint}/otlp`,
+        protocol: 'http/protobuf',
+        message: /at the path '\/otlp\/v1\/traces' \(404 Not Found/,
+        advice: /--otlp/,
+      },
+      {
+        endpoint: jaeger.httpEndpoint.replace('http:', 'https:'),
+        protocol: 'http/protobuf',
+        message: /TLS failed/,
+        advice: /http:\/\//,
+      },
+      {
+        endpoint: jaeger.httpEndpoint,
+        protocol: 'http/protobuf',
+        service: 'metrics',
+        message: /takes no metrics/,
+        advice: /Jaeger takes traces only/,
+      },
+    ];
+    for (const { endpoint, protocol, service = 'traces', message, advice } of cases) {
+      const signal = service === 'traces' ? 'TRACES' : 'METRICS';
+      const config = resolveOtlpConfig({ endpoint, protocol }, {}, signal);
+      const transport = await createTransport(config, service);
+      t.after(() => {
+        transport.close();
+      });
+      await assert.rejects(transport.probe(), { code: 'SKBSPAN_EXPORT', message, advice });
+    }
   },
 );

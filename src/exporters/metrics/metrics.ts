@@ -7,6 +7,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
 import { SkbspanError } from '../../errors.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
+import type { OtlpOptions } from '../otlp/options.ts';
 import { createResources } from '../otlp/resources.ts';
 import { toMetricData, type RunState } from './metric-data.ts';
 import { createPathMetrics } from './path-metrics.ts';
@@ -17,8 +18,8 @@ export type { QueueState, RunState } from './metric-data.ts';
 export interface MetricsOptions {
   /** Where Prometheus may ask; undefined: nowhere. Port 0: any, see `Metrics.address`. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
-  /** Pushed by OTLP/gRPC; `endpoint` undefined: as the OTEL_* variables say. */
-  readonly otlp: { readonly endpoint: string | undefined } | undefined;
+  /** Pushed by OTLP; `endpoint` undefined: as the OTEL_* variables say. */
+  readonly otlp: Pick<OtlpOptions, 'endpoint' | 'protocol'> | undefined;
   readonly version: string;
 }
 
@@ -70,7 +71,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     Promise.allSettled(readers.map((reader) => reader.shutdown({ timeoutMillis: deadlineMs })));
   if (otlp !== undefined) {
     try {
-      readers.push(await openPush(otlp.endpoint, producer));
+      readers.push(await openPush(otlp, producer));
     } catch (error) {
       await closeAll(1000);
       throw error;

@@ -7,6 +7,7 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { resolveOtlpConfig } from '../otlp/config.ts';
+import type { OtlpOptions } from '../otlp/options.ts';
 import { createTransport } from '../otlp/transport.ts';
 
 const defaultIntervalMs = 60_000;
@@ -18,15 +19,15 @@ function readInterval(): number {
 }
 
 /**
- * A reader that sends its producer's metrics by OTLP/gRPC from time to time and when it is shut down. They are totals, so one
+ * A reader that sends its producer's metrics by OTLP from time to time and when it is shut down. They are totals, so one
  * that did not arrive is made good by the next. Throws SKBSPAN_EXPORT with advice if no metrics service answers.
  */
 export async function openPush(
-  endpoint: string | undefined,
+  to: Pick<OtlpOptions, 'endpoint' | 'protocol'>,
   producer: Parameters<IMetricReader['setMetricProducer']>[0],
 ): Promise<MetricReader> {
-  const config = resolveOtlpConfig({ endpoint }, process.env, 'METRICS');
-  const transport = createTransport(config, 'metrics');
+  const config = resolveOtlpConfig(to, process.env, 'METRICS');
+  const transport = await createTransport(config, 'metrics');
   try {
     await transport.probe();
   } catch (error) {

@@ -1,20 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
 import { UsageError } from '../../errors.ts';
+import {
+  parseEndpoint,
+  protocols,
+  type Destination,
+  type EndpointSource,
+  type OtlpProtocol,
+  type Signal,
+} from './endpoint.ts';
 import type { OtlpOptions } from './options.ts';
 
-/** Everything the transport needs; nothing of it is looked up again later. */
-export interface OtlpConfig {
-  /** As the user wrote it, for messages. */
-  readonly endpoint: string;
-  /** What gRPC connects to: `host:port` or `unix:/path`. */
-  readonly target: string;
+/** Everything a transport needs; nothing of it is looked up again later. */
+interface CommonConfig {
   /** undefined: plaintext. */
   readonly tls: TlsFiles | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly compression: 'none' | 'gzip';
 }
+export type GrpcConfig = CommonConfig & Extract<Destination, { protocol: 'grpc' }>;
+export type HttpConfig = CommonConfig & Extract<Destination, { protocol: 'http/protobuf' }>;
+export type OtlpConfig = GrpcConfig | HttpConfig;
 
 export interface TlsFiles {
   readonly root: Buffer | undefined;
@@ -23,16 +30,15 @@ export interface TlsFiles {
 }
 
 /** What of the options says where to. */
-type Endpoint = Pick<OtlpOptions, 'endpoint' | 'headers'> & Partial<OtlpOptions>;
+type Endpoint = Pick<OtlpOptions, 'endpoint' | 'protocol' | 'headers'> & Partial<OtlpOptions>;
 type Environment = Readonly<Record<string, string | undefined>>;
-/** Each has variables of its own, which win over those for all. */
-export type Signal = 'TRACES' | 'METRICS';
 interface Source {
   readonly env: Environment;
   readonly signal: Signal;
 }
 type Setting =
   | 'ENDPOINT'
+  | 'PROTOCOL'
   | 'HEADERS'
   | 'TIMEOUT'
   | 'COMPRESSION'
@@ -41,7 +47,6 @@ type Setting =
   | 'CLIENT_KEY'
   | 'CLIENT_CERTIFICATE';
 
-const defaultEndpoint = 'http://localhost:4317';
 const defaultTimeoutMs = 10_000;
 
 /** The variable that decides a setting: the signal's own over the general one, blank ones do not count. */
@@ -66,48 +71,46 @@ export function resolveOtlpConfig(
   signal: Signal = 'TRACES',
 ): OtlpConfig {
   const source = { env, signal };
-  const endpoint = options.endpoint ?? lookUp(source, 'ENDPOINT')?.value ?? defaultEndpoint;
-  const insecure = lookUp(source, 'INSECURE')?.value.toLowerCase() === 'true';
-  const { target, secure } = parseEndpoint(endpoint, insecure);
-  return {
-    endpoint,
-    target,
-    tls: secure ? readTls(source) : undefined,
+  const destination = parseEndpoint({
+    ...findEndpoint(options.endpoint, source),
+    insecure: lookUp(source, 'INSECURE')?.value.toLowerCase() === 'true',
+    protocol: options.protocol ?? readProtocol(source),
+    signal,
+  });
+  const common = {
+    tls: destination.secure ? readTls(source) : undefined,
     headers: { ...readHeaders(source), ...options.headers },
     timeoutMs: readTimeout(source),
     compression: readCompression(source),
   };
+  return { ...common, ...destination };
 }
 
-function parseEndpoint(endpoint: string, insecure: boolean): { target: string; secure: boolean } {
-  const refuse = (why: string, advice: string): UsageError =>
-    new UsageError(`OTLP endpoint '${endpoint}': ${why}`, { advice });
-  const form = `Write it as ${defaultEndpoint}, https://collector.example:4317 or unix:///run/otlp.sock.`;
+function findEndpoint(
+  option: string | undefined,
+  source: Source,
+): { text: string | undefined; source: EndpointSource } {
+  if (option !== undefined) return { text: option, source: 'option' };
+  const found = lookUp(source, 'ENDPOINT');
+  if (found === undefined) return { text: undefined, source: 'default' };
+  const own = found.name.includes(source.signal);
+  return { text: found.value, source: own ? 'signal' : 'general' };
+}
 
-  if (endpoint.startsWith('unix:')) {
-    const path = endpoint.slice('unix:'.length);
-    if (!path.startsWith('/')) throw refuse('the path of the socket must be absolute.', form);
-    return { target: `unix:${path.replace(/^\/\/\//, '/')}`, secure: false };
-  }
-  // The specification: an endpoint without a scheme means TLS unless INSECURE says otherwise.
-  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint);
-  const text = hasScheme ? endpoint : `${insecure ? 'http' : 'https'}://${endpoint}`;
-  if (!URL.canParse(text)) throw refuse('not a URL.', form);
-  const url = new URL(text);
-  const secure = url.protocol === 'https:';
-  if (!secure && url.protocol !== 'http:')
-    throw refuse(`unknown scheme '${url.protocol.slice(0, -1)}'.`, form);
-  if (url.pathname !== '/' || url.search !== '')
-    throw refuse(
-      `gRPC has no path '${url.pathname}${url.search}'.`,
-      'This looks like an OTLP/HTTP address; skbspan speaks OTLP/gRPC, usually on port 4317 of the same host.',
-    );
-  if (url.username !== '')
-    throw refuse('user and password are not sent.', 'Use OTEL_EXPORTER_OTLP_HEADERS instead.');
-  // URL drops a port that is its scheme's default, so `https://host:443` and `http://host:80` have to be asked for by name.
-  const explicit = /:(\d+)\/?$/.exec(text)?.[1];
-  const port = url.port === '' ? (explicit ?? (secure ? '443' : '4317')) : url.port;
-  return { target: `${url.hostname}:${port}`, secure };
+function readProtocol(source: Source): OtlpProtocol | undefined {
+  const found = lookUp(source, 'PROTOCOL');
+  if (found === undefined) return undefined;
+  const protocol = protocols.find((name) => name === found.value.toLowerCase());
+  if (protocol !== undefined) return protocol;
+  throw new UsageError(
+    `${found.name}: '${found.value}' is neither '${protocols.join("' nor '")}'.`,
+    {
+      advice:
+        found.value.toLowerCase() === 'http/json'
+          ? 'Set it to http/protobuf: whoever takes OTLP/HTTP takes protobuf at the same address.'
+          : 'Leave it out, and the port or path of the endpoint decides.',
+    },
+  );
 }
 
 function readTimeout(source: Source): number {

@@ -11,7 +11,7 @@ import type { SpanParts } from './span-parts.ts';
 import { describeSpans } from './spans.ts';
 import { createTransport, type Transport } from './transport.ts';
 
-/** The part of the exporter that lives from start to shutdown. Loads OpenTelemetry and gRPC: import it only when needed. */
+/** The part of the exporter that lives from start to shutdown. Loads OpenTelemetry and the protocol: import it only when needed. */
 export interface Delivery {
   /** Never rejects. A retry gives the same array again; then only what was not accepted is sent. */
   deliver(paths: readonly PacketPath[]): Promise<ExportResult>;
@@ -42,7 +42,7 @@ export async function openDelivery(options: OtlpOptions): Promise<Delivery> {
     throw new UsageError(`OTLP time scale ${timeScale}: must be a whole number from 1.`);
   const config = resolveOtlpConfig(options, process.env);
   const resources = await createResources({ serviceName: options.serviceName, timeScale });
-  const transport = createTransport(config);
+  const transport = await createTransport(config);
   try {
     await transport.probe();
   } catch (error) {

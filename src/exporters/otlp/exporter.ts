@@ -11,7 +11,7 @@ export type { OtlpOptions } from './options.ts';
 const BATCHES = 2;
 
 /**
- * Sends packet paths as traces to an OTLP/gRPC endpoint. `start` throws UsageError on wrong settings and SKBSPAN_EXPORT with
+ * Sends packet paths as traces by OTLP, over gRPC or HTTP. `start` throws UsageError on wrong settings and SKBSPAN_EXPORT with
  * advice when no trace service answers. OpenTelemetry and gRPC (some 50 MB) are loaded by `start`, so a run without OTLP does
  * not pay for them. A retry must hand over the same array: what was accepted of it is not sent twice.
  */

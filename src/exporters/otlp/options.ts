@@ -1,3 +1,4 @@
+import type { OtlpProtocol } from './endpoint.ts';
 import type { SpanDetail } from './select-calls.ts';
 import type { SpanOptions } from './spans.ts';
 
@@ -5,6 +6,8 @@ import type { SpanOptions } from './spans.ts';
 export interface OtlpOptions {
   /** `http://host:4317`, `https://host`, `unix:///path`, `host:port` (TLS). undefined: environment or localhost. */
   readonly endpoint: string | undefined;
+  /** undefined: as the environment says, else by the endpoint. */
+  readonly protocol?: OtlpProtocol | undefined;
   /** Sent with each request, over those of `OTEL_EXPORTER_OTLP_HEADERS`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Multiplies every offset from the path's start: a viewer that knows whole microseconds shows nanoseconds with 1000. */

@@ -12,6 +12,7 @@ import {
 import { metricNames } from '../../../src/exporters/metrics/metric-names.ts';
 import { createPathMetrics } from '../../../src/exporters/metrics/path-metrics.ts';
 import { packetPaths, pingPath } from '../../fixtures/packet-paths.ts';
+import { startHttpReceiver } from '../otlp/http-receiver.ts';
 import { freePorts } from '../../peers/free-ports.ts';
 
 async function start(t: TestContext, options: Partial<MetricsOptions>): Promise<Metrics> {
@@ -181,6 +182,30 @@ test('OTLP: pushed at the end at the latest, under the name of the tool', async 
   const text = requests[0]?.toString('latin1') ?? '';
   for (const word of [...Object.keys(metricNames), 'service.name', 'icmp_echo', 'ring_full'])
     assert.ok(text.includes(word), word);
+});
+
+test('OTLP over HTTP: pushed to the path of metrics, wherever that of traces leads', async (t) => {
+  const receiver = await startHttpReceiver(t);
+  const metrics = await start(t, { otlp: { endpoint: `${receiver.endpoint}/base/v1/traces` } });
+  metrics.setSource(() => Promise.resolve(state));
+  metrics.observe([pingPath()]);
+  await metrics.close(2000);
+  assert.deepEqual(
+    receiver.requests.map(({ path }) => path),
+    ['/base/v1/metrics', '/base/v1/metrics'],
+  );
+  const text = receiver.requests[1]?.body.toString('latin1') ?? '';
+  for (const word of [...Object.keys(metricNames), 'icmp_echo'])
+    assert.ok(text.includes(word), word);
+});
+
+test('a receiver of traces only says so at the start, by HTTP too', async (t) => {
+  const { endpoint } = await startHttpReceiver(t, undefined, { probe: { status: 404 } });
+  await assert.rejects(start(t, { otlp: { endpoint, protocol: 'http/protobuf' } }), {
+    code: 'SKBSPAN_EXPORT',
+    message: /takes no metrics/,
+    advice: /Jaeger takes traces only/,
+  });
 });
 
 test('a receiver of traces only says so at the start', async (t) => {

@@ -10,68 +10,29 @@ type Environment = Readonly<Record<string, string>>;
 const resolve = (endpoint: string | undefined, env: Environment = {}): OtlpConfig =>
   resolveOtlpConfig({ endpoint, clones: 'same_trace' }, env);
 
-describe('where an endpoint leads', () => {
-  const cases: { endpoint?: string; env?: Environment; target: string; tls: boolean }[] = [
-    { target: 'localhost:4317', tls: false },
-    { endpoint: 'http://10.0.0.1:9999', target: '10.0.0.1:9999', tls: false },
-    { endpoint: 'http://collector', target: 'collector:4317', tls: false },
-    { endpoint: 'http://collector:80/', target: 'collector:80', tls: false },
-    { endpoint: 'https://collector.example', target: 'collector.example:443', tls: true },
-    { endpoint: 'https://collector.example:443', target: 'collector.example:443', tls: true },
-    { endpoint: 'https://collector.example:4317', target: 'collector.example:4317', tls: true },
-    { endpoint: 'collector:4317', target: 'collector:4317', tls: true },
-    {
-      endpoint: 'collector:4317',
-      env: { OTEL_EXPORTER_OTLP_INSECURE: 'True' },
-      target: 'collector:4317',
-      tls: false,
-    },
-    { endpoint: 'http://[::1]:4317', target: '[::1]:4317', tls: false },
-    { endpoint: 'unix:///run/otlp.sock', target: 'unix:/run/otlp.sock', tls: false },
-    { endpoint: 'unix:/run/otlp.sock', target: 'unix:/run/otlp.sock', tls: false },
-    {
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://general:1' },
-      target: 'general:1',
-      tls: false,
-    },
-    {
-      env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://general:1',
-        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ' http://traces:2 ',
-      },
-      target: 'traces:2',
-      tls: false,
-    },
-    {
-      env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://general:1',
-        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ' ',
-      },
-      target: 'general:1',
-      tls: false,
-    },
-    {
-      endpoint: 'http://option:3',
-      env: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:2' },
-      target: 'option:3',
-      tls: false,
-    },
-  ];
-  for (const { endpoint, env, target, tls } of cases)
-    test(`${endpoint ?? JSON.stringify(env ?? 'nothing said')} -> ${target}`, () => {
-      const config = resolve(endpoint, env);
-      assert.equal(config.target, target);
-      assert.equal(config.tls !== undefined, tls);
-    });
-});
-
 describe('what is refused', () => {
   const cases: { endpoint?: string; env?: Environment; message: RegExp }[] = [
-    { endpoint: 'http://host:4318/v1/traces', message: /gRPC has no path '\/v1\/traces'/ },
     { endpoint: 'ftp://host', message: /unknown scheme 'ftp'/ },
     { endpoint: 'http://', message: /not a URL/ },
     { endpoint: 'http://host:99999', message: /not a URL/ },
     { endpoint: 'unix:socket', message: /must be absolute/ },
+    { endpoint: 'unix://socket', message: /must be absolute/ },
+    {
+      endpoint: 'http://host:4318/v1/traces',
+      env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      message: /gRPC has no path '\/v1\/traces'/,
+    },
+    {
+      env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+      message: /OTLP_PROTOCOL: 'http\/json' is neither 'grpc' nor 'http\/protobuf'/,
+    },
+    {
+      env: {
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http',
+      },
+      message: /TRACES_PROTOCOL: 'http' is neither/,
+    },
     { endpoint: 'http://me:secret@host', message: /not sent/ },
     { env: { OTEL_EXPORTER_OTLP_TIMEOUT: '10s' }, message: /TIMEOUT: '10s'/ },
     { env: { OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '0' }, message: /TRACES_TIMEOUT: '0'/ },
@@ -86,6 +47,12 @@ describe('what is refused', () => {
     test(`${endpoint ?? ''}${JSON.stringify(env ?? {})}`, () => {
       assert.throws(() => resolve(endpoint, env), { code: 'SKBSPAN_USAGE', message });
     });
+});
+
+test('http/json is told what to use instead', () => {
+  assert.throws(() => resolve(undefined, { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }), {
+    advice: /Set it to http\/protobuf/,
+  });
 });
 
 test('headers: traces over general, options over both', () => {

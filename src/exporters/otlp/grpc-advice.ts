@@ -1,5 +1,6 @@
 import { status, type ServiceError } from '@grpc/grpc-js';
 import { SkbspanError } from '../../errors.ts';
+import type { Service } from './transport.ts';
 
 /** `UNAVAILABLE: connect ECONNREFUSED ...` without the remarks that gRPC adds for its own developers. */
 export function inWords({ code, details }: ServiceError): string {
@@ -14,7 +15,7 @@ export function inWords({ code, details }: ServiceError): string {
 export function explainProbe(
   error: ServiceError,
   endpoint: string,
-  service: 'traces' | 'metrics' = 'traces',
+  service: Service = 'traces',
 ): SkbspanError | undefined {
   const problem = (what: string, advice: string): SkbspanError =>
     new SkbspanError('SKBSPAN_EXPORT', `OTLP endpoint ${endpoint}: ${what}`, {
@@ -23,7 +24,7 @@ export function explainProbe(
     });
   const { code, details } = error;
   const grpcPort =
-    'skbspan speaks OTLP/gRPC, usually on port 4317; port 4318 is OTLP/HTTP, which it does not speak.';
+    'OTLP/gRPC is usually on port 4317; for OTLP/HTTP, usually on port 4318, add --otlp-protocol http/protobuf.';
 
   if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED)
     return problem(

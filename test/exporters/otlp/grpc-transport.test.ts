@@ -17,8 +17,8 @@ function makeFolder(t: TestContext): string {
   return folder;
 }
 
-function connect(t: TestContext, config: OtlpConfig): Transport {
-  const transport = createTransport(config);
+async function connect(t: TestContext, config: OtlpConfig): Promise<Transport> {
+  const transport = await createTransport(config);
   t.after(() => {
     transport.close();
   });
@@ -34,25 +34,25 @@ const request = Uint8Array.of(0x0a, 0x00);
 test('a unix socket', async (t) => {
   const path = join(makeFolder(t), 'otlp.sock');
   const receiver = await startReceiver(t, undefined, { address: `unix:${path}` });
-  const transport = connect(t, configOf(`unix://${path}`));
+  const transport = await connect(t, configOf(`unix://${path}`));
 
   await transport.probe();
   assert.deepEqual(await transport.send(request), { kind: 'accepted', rejectedSpans: 0 });
   assert.equal(receiver.requests.length, 1);
 });
 
-test('headers that gRPC cannot send are a usage error', () => {
+test('headers that gRPC cannot send are a usage error', async () => {
   const config = { ...configOf('http://127.0.0.1:1'), headers: { 'a b': 'x' } };
-  assert.throws(() => createTransport(config), { code: 'SKBSPAN_USAGE', message: /'a b'/ });
+  await assert.rejects(createTransport(config), { code: 'SKBSPAN_USAGE', message: /'a b'/ });
 });
 
-test('a certificate that is none is a usage error', () => {
+test('a certificate that is none is a usage error', async () => {
   const junk = Buffer.from('no pem');
   const config = {
     ...configOf('https://127.0.0.1:1'),
     tls: { root: junk, key: junk, certificate: junk },
   };
-  assert.throws(() => createTransport(config), { code: 'SKBSPAN_USAGE', message: /not usable/ });
+  await assert.rejects(createTransport(config), { code: 'SKBSPAN_USAGE', message: /not usable/ });
 });
 
 const hasOpenssl = ((): boolean => {
@@ -101,14 +101,14 @@ test(
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certificate,
     };
 
-    const transport = connect(t, configOf(endpoint, both));
+    const transport = await connect(t, configOf(endpoint, both));
     await transport.probe();
     assert.equal((await transport.send(request)).kind, 'accepted');
 
-    await assert.rejects(connect(t, configOf(endpoint, authority)).probe(), {
+    await assert.rejects((await connect(t, configOf(endpoint, authority))).probe(), {
       code: 'SKBSPAN_EXPORT',
     });
-    await assert.rejects(connect(t, configOf(endpoint)).probe(), {
+    await assert.rejects((await connect(t, configOf(endpoint))).probe(), {
       code: 'SKBSPAN_EXPORT',
       message: /TLS failed/,
       advice: /OTEL_EXPORTER_OTLP_CERTIFICATE/,
