@@ -1,11 +1,11 @@
 /**
- * What a hit of a probe costs: skbspan (kprobe-multi, so that enters and exits are programs of their own, and kprobe-session)
- * and Debian's pwru (kprobe-multi, with and without following skbs) on the same functions under the same flood of pings, in
+ * What a hit of a probe costs: skbspan (kprobe-multi, so that enters and exits are programs of their own, and kprobe-session,
+ * where one program is both: measured once more with an object whose session asks for no exits, which tells the two apart) and Debian's pwru (kprobe-multi, with and without following skbs) on the same functions under the same flood of pings, in
  * one boot of Debian's 6.12. The kernel measures: run_time_ns and run_cnt of the programs (kernel.bpf_stats_enabled). Its clock counts
  * instructions, so a nanosecond is an instruction, and the pings run before all other tasks: nothing else is counted in.
  */
-import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { bootMachine } from '../scripts/vm/machine.ts';
 import { buildPublished } from '../scripts/vm/published.ts';
 import { startTracer, withLab, type Lab, type Tracer } from '../test/vm/lab.ts';
@@ -15,6 +15,11 @@ const PACKETS = 200;
 const FUNCTIONS =
   '(ip|icmp|arp|__ip|__dev|dev|veth|netif|__netif|enqueue|sock|skb|nf|raw|neigh|eth|__skb)_.*|kfree_skbmem|consume_skb';
 const TIMEOUT_MS = 20 * 60_000;
+/** Folders of the objects, in the project: the real one, and the one without exits of sessions. */
+const OBJECTS = { real: 'build/bench/real', entersOnly: 'build/bench/enters-only' } as const;
+const OBJECT = 'skbspan.bpf.o';
+const SESSION = 'skbspan kprobe-session';
+const ENTERS_ONLY = `${SESSION}, enters`;
 
 interface Cost {
   readonly runs: number;
@@ -45,7 +50,8 @@ const pwru = (...options: readonly string[]): Tracer => ({
 
 const tracers: Readonly<Record<string, Tracer>> = {
   'skbspan kprobe-multi': skbspan('kprobe-multi'),
-  'skbspan kprobe-session': skbspan('kprobe-session'),
+  [SESSION]: skbspan('kprobe-session'),
+  [ENTERS_ONLY]: skbspan('kprobe-session'),
   pwru: pwru(),
   'pwru --filter-track-skb': pwru('--filter-track-skb'),
 };
@@ -90,6 +96,8 @@ async function runInGuest(): Promise<void> {
     for (let round = 0; round < ROUNDS; round += 1) {
       const measured: Record<string, Record<string, Cost>> = {};
       for (const [name, tracer] of Object.entries(tracers)) {
+        const object = name === ENTERS_ONLY ? OBJECTS.entersOnly : OBJECTS.real;
+        copyFileSync(`${object}/${OBJECT}`, `build/${OBJECT}`);
         lab.run('sysctl -qw kernel.bpf_stats_enabled=1');
         measured[name] = await measure(lab, tracer);
         // Off, so that the next one's programs alone are counted from their start.
@@ -105,8 +113,23 @@ async function runInGuest(): Promise<void> {
 const median = (values: readonly number[]): number =>
   values.toSorted((one, other) => one - other)[values.length >> 1] ?? Number.NaN;
 
+/** With a session's enters and exits told apart, by what they cost together and what the enters cost alone. */
+function toldApart(measured: Readonly<Record<string, Record<string, Cost>>>): typeof measured {
+  const { [ENTERS_ONLY]: alone, ...others } = measured;
+  const both = others[SESSION];
+  const enter = alone?.['session'];
+  const session = both?.['session'];
+  if (enter === undefined || session === undefined) return others;
+  // As many pings, so as many enters, but for a few by other tasks: the exits are right within some percent.
+  const leave = { runs: session.runs - enter.runs, ns: session.ns - enter.ns };
+  return { ...others, [SESSION]: { ...both, enter, leave } };
+}
+
 async function runOnHost(): Promise<void> {
   buildPublished();
+  const build = ['scripts/build-bpf.sh'];
+  execFileSync('sh', [...build, OBJECTS.real], { stdio: 'inherit' });
+  execFileSync('sh', [...build, OBJECTS.entersOnly, '-DSESSION_ENTERS_ONLY'], { stdio: 'inherit' });
   const machine = await bootMachine({
     kernel: '6.12',
     script: 'node bench/probe-cost.ts --guest',
@@ -116,7 +139,8 @@ async function runOnHost(): Promise<void> {
   });
   const text = machine.files.get('bench.json')?.toString();
   if (machine.status !== 0 || text === undefined) throw new Error(machine.output);
-  const rounds = JSON.parse(text) as Record<string, Record<string, Cost>>[];
+  const measured = JSON.parse(text) as Record<string, Record<string, Cost>>[];
+  const rounds = measured.map(toldApart);
   console.log(
     `  ${machine.release}, instructions per hit, medians of ${ROUNDS} (hits of the last round)`,
   );

@@ -11,6 +11,7 @@
 
 #define TRAMPOLINES 3
 #define OWN_MAPS 32
+#define CALL_PLACES (1 << 14)
 #define LIST_MEMBERS_MAX 64 /* what drivers and NAPI hand over at once */
 
 /* What a packet must be for a new life to begin, besides its namespace: all that are asked for. */
@@ -52,6 +53,7 @@ struct config {
 	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
 	u32 remembers; /* 1: the kernel searches for an attach cookie, see cookie_of() in function.h */
+	u32 call_places; /* how many places of calls.h are used; a power of two */
 };
 
 /* Whether XDP programs are watched, so that packets may be frames before and after they are skbs (frame.h). */
@@ -82,6 +84,7 @@ struct control {
 const volatile struct config config SEC(".rodata.config") = {
 	.snaplen = 128,
 	.list_members = LIST_MEMBERS_MAX,
+	.call_places = CALL_PLACES,
 };
 volatile struct control control SEC(".data.control");
 

@@ -27,16 +27,23 @@ static __always_inline void submit(void *record)
 	count(COUNT_EVENTS);
 }
 
-static __always_inline void fill_header(struct event_header *header, u8 kind, u64 life, u32 seq, u32 probe, u8 flags)
+/* `task`: what bpf_get_current_pid_tgid() says. */
+static __always_inline void fill_header_of(struct event_header *header, u8 kind, u64 life, u32 seq, u32 probe, u8 flags,
+					   u64 task)
 {
+	header->tid = (u32)task;
 	header->time_ns = bpf_ktime_get_ns();
 	header->life = life;
 	header->seq = seq;
 	header->probe = probe;
-	header->tid = (u32)bpf_get_current_pid_tgid();
 	header->cpu = bpf_get_smp_processor_id();
 	header->kind = kind;
 	header->flags = flags;
+}
+
+static __always_inline void fill_header(struct event_header *header, u8 kind, u64 life, u32 seq, u32 probe, u8 flags)
+{
+	fill_header_of(header, kind, life, seq, probe, flags, bpf_get_current_pid_tgid());
 }
 
 /* The next sequence number. Taken before space is asked for, so that a lost record leaves a gap. */
@@ -108,12 +115,11 @@ static __always_inline void emit_exit(u64 token, u32 probe, u64 return_value)
 }
 
 /* Tells who the current task is, once per task and program name. */
-static __always_inline void tell_task(struct life *life)
+static __always_inline void tell_task(struct life *life, u64 pid_tgid)
 {
 	struct task_struct *task;
 	struct task_event *event;
 	u64 comm[COMM_BYTES / 8] = {}, *told, hash;
-	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tid = (u32)pid_tgid;
 
 	if (tid == 0 || tid == life->tid)

@@ -24,12 +24,13 @@ static __noinline __maybe_unused enum verdict first_look(const struct probe *pro
 	struct skb_seen seen;
 	struct skb_copy *skb = (void *)&seen;
 	struct life *life = life_at(probe->skb);
+	u64 head;
 
 	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))
 		return VERDICT_YES;
 	if (probe->silent || tears_down(probe->role))
 		return VERDICT_NO;
-	if (!skb_read(skb, (void *)probe->skb))
+	if (!skb_read(skb, (void *)probe->skb, &head))
 		return VERDICT_YES; /* on_call() counts it */
 	return wanted(skb, probe->skb, (void *)(skb->sk ? skb->sk : probe->sock), question);
 }

@@ -7,58 +7,12 @@
 #define SKBSPAN_FUNCTION_H
 
 #include "regs.h"
+#include "calls.h"
+#include "cookie.h"
 #include "frame.h"
 #include "inner.h"
+#include "known.h"
 #include "links.h"
-
-/*
- * kprobe.multi finds the cookie of a function by bisection over all functions of the link: three hundred instructions, more than
- * are run for a packet that a cheap filter does not want. So cookies are remembered by the function's address, of which the
- * lower 32 bits differ between all functions: 14 of them choose the place, and the 18 others stand in the bits that a cookie
- * leaves free. An entry is written as a whole, over the one that was there. With a probe id of 2^28 and more: not kept.
- */
-#define REMEMBERED 16384
-#define REMEMBERED_TAG 0xfffc0000f0000000ULL
-u64 remembered[REMEMBERED] SEC(".data.remembered");
-
-static __always_inline u64 cookie_of(void *ctx)
-{
-	u64 address, tag, cookie;
-	u32 place;
-
-	if (!config.remembers)
-		return bpf_get_attach_cookie(ctx);
-	address = bpf_get_func_ip(ctx);
-	place = address >> 4 & (REMEMBERED - 1);
-	tag = (address >> 18 & 0x3fff) << 50 | (address & 15) << 28;
-	cookie = remembered[place];
-	if (cookie && (cookie & REMEMBERED_TAG) == tag)
-		return cookie & ~REMEMBERED_TAG;
-	cookie = bpf_get_attach_cookie(ctx);
-	if (!(cookie & REMEMBERED_TAG))
-		remembered[place] = cookie | tag;
-	return cookie;
-}
-
-static __always_inline u32 cookie_probe(u64 cookie)
-{
-	return (u32)cookie;
-}
-
-static __always_inline u32 cookie_role(u64 cookie)
-{
-	return cookie >> COOKIE_ROLE_SHIFT & 0xff;
-}
-
-static __always_inline bool cookie_silent(u64 cookie)
-{
-	return cookie >> COOKIE_SILENT_SHIFT & 1;
-}
-
-static __always_inline bool cookie_exits(u64 cookie)
-{
-	return cookie >> COOKIE_EXIT_SHIFT & 1;
-}
 
 /*
  * The exit matters even without a token. To be asked after on_enter(), not before: the verifier would walk all of it for either answer.
@@ -80,7 +34,6 @@ static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *pr
 	if (!is_unwanted(probe)) {
 		if (probe->role == ROLE_RELEASE || probe->role == ROLE_FREE)
 			probe->caller = regs_caller(ctx);
-		probe->ours = runs_ourselves(probe->frame);
 		token = follow_wanted(probe);
 	}
 	if (!is_known)
@@ -88,20 +41,32 @@ static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *pr
 	return token;
 }
 
+/* Of a cookie: none of these is set for a function that the user asked for and that has no role but ROLE_RELEASE. */
+#define COOKIE_SPECIAL ((0xffULL & ~ROLE_RELEASE) << COOKIE_ROLE_SHIFT | 1ULL << COOKIE_SILENT_SHIFT)
+
 /* Returns the token of the call, 0: none. */
 static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame)
 {
-	struct probe probe = {
+	u64 skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
+	u64 sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15), token;
+	struct probe probe;
+
+	if (!control.recording)
+		return 0;
+	if (SKB_DIRECT && !config.inner && !config.details && !control.frames && !(cookie & COOKIE_SPECIAL)) {
+		token = on_known(skb, sock, frame, cookie, cookie_role(cookie) ? regs_caller(ctx) : 0);
+		if (token != NOT_KNOWN)
+			return token;
+	}
+	probe = (struct probe){
 		.id = cookie_probe(cookie),
 		.role = cookie_role(cookie),
+		.skb = skb,
+		.sock = sock,
 		.frame = frame,
 		.flags = cookie_exits(cookie) ? 0 : FLAG_ENTER_ONLY,
 		.silent = cookie_silent(cookie),
 	};
-	u64 token;
-
-	if (!control.recording)
-		return 0;
 	if (probe.role == ROLE_INNER) {
 		if (!config.inner)
 			return 0;
@@ -111,8 +76,6 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 	}
 	if (probe.role == ROLE_FRAME_RETURN)
 		on_frame_returned(regs_argument(ctx, 1), regs_caller(ctx));
-	probe.skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
-	probe.sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (!probe.skb)
 		return 0;
 	token = on_skb(ctx, &probe);
@@ -143,38 +106,6 @@ static __noinline int on_exit(const struct probe_regs *ctx, u64 cookie, u64 toke
 	if (token & 0xffff && token != IGNORED_TOKEN)
 		emit_exit(token, probe, result);
 	return 0;
-}
-
-/*
- * Open calls are kept by their stack frame where the kernel has no session cookie. The frame alone is not enough: a function
- * that ends in a jump to another one (a tail call) shares its frame with it, and both return. Kernel addresses are equal in
- * the upper 16 bits, which leaves room for the probe.
- */
-static __always_inline u64 call_key(u64 frame, u64 cookie)
-{
-	return frame << 16 | (cookie_probe(cookie) & 0xffff);
-}
-
-/* False: no place for it, counted; its exit will not be matched. */
-static __always_inline bool open_call(u64 frame, u64 cookie, u64 token)
-{
-	u64 key = call_key(frame, cookie);
-
-	if (!bpf_map_update_elem(&calls, &key, &token, BPF_ANY))
-		return true;
-	count(COUNT_LOST_CALLS_FULL);
-	return false;
-}
-
-static __always_inline u64 close_call(u64 frame, u64 cookie)
-{
-	u64 key = call_key(frame, cookie), *open = bpf_map_lookup_elem(&calls, &key), token = 0;
-
-	if (open) {
-		token = *open;
-		bpf_map_delete_elem(&calls, &key);
-	}
-	return token;
 }
 
 #endif

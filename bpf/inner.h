@@ -114,7 +114,7 @@ static __noinline u64 on_inner(struct probe *probe, u32 more)
 	if (!life || life->id != call->life || life->state == LIFE_IGNORED)
 		return 0;
 	probe->skb = address;
-	tell_task(life);
+	tell_task(life, bpf_get_current_pid_tgid());
 	if (life->parent)
 		flags |= FLAG_LINKED;
 	seq = next_seq(life);

@@ -46,7 +46,6 @@ __noinline u64 on_member(u64 skb, u64 cookie, u64 frame)
 		.skb = skb,
 		.frame = frame,
 		.flags = cookie_exits(cookie) ? FLAG_LIST : FLAG_LIST | FLAG_ENTER_ONLY,
-		.ours = runs_ourselves(frame),
 	};
 
 	return follow_frames(&probe);
@@ -120,7 +119,7 @@ static __noinline int begin_list(const u64 *key)
 
 static __always_inline void on_list(struct probe_regs *ctx, u64 cookie, u64 frame)
 {
-	struct walk walk = {.ctx = ctx, .key = call_key(frame, cookie)};
+	struct walk walk = {.ctx = ctx, .key = call_key(frame, cookie_probe(cookie))};
 
 	if (!HAS_LOOPS)
 		return;
@@ -143,7 +142,7 @@ static __noinline int on_place(struct probe_regs *ctx, u64 place)
 		return 0;
 	tell_details(ctx, &skb, token);
 	if (cookie_exits(bpf_get_attach_cookie(ctx)))
-		open_call(FRAME_AT_ENTER(ctx), bpf_get_attach_cookie(ctx), token);
+		open_call(call_key(FRAME_AT_ENTER(ctx), cookie_probe(bpf_get_attach_cookie(ctx))), token);
 	return 0;
 }
 
@@ -168,7 +167,7 @@ static long leave_member(u64 index, const struct returning *list)
 
 static __always_inline void list_returns(u64 result, u64 cookie, u64 frame)
 {
-	struct returning list = {.result = result, .cookie = cookie, .key = call_key(frame, cookie)};
+	struct returning list = {.result = result, .cookie = cookie, .key = call_key(frame, cookie_probe(cookie))};
 
 	if (!HAS_LOOPS || !bpf_map_lookup_elem(&open_lists, &list.key))
 		return;

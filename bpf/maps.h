@@ -36,7 +36,9 @@ struct life {
 	u64 dev; /* skb->dev at the last event, as raw bits: what netns and ifindex were read from */
 	u64 head; /* skb->head at the last event */
 	u64 release_caller; /* who called the last release function on it (track.h) */
-	u64 addresses; /* hash of the flow's addresses at the last packet record; 0: no header was seen yet */
+	/* struct flow_name (packet.h) at the last packet record */
+	u64 addresses;
+	u64 named; /* 0: no header was seen yet */
 	u32 seq; /* next sequence number */
 	u32 netns;
 	u32 ifindex;
@@ -105,9 +107,8 @@ struct {
 } first_fragments SEC(".maps");
 
 /*
- * Open calls of the backends without a session cookie. Key: stack frame and probe of the call, unique among all running calls.
- * Value: call token (track.h). Owner: the enter program; deleted by the exit program. A stale entry (missed exit) is
- * overwritten by the next call in that frame.
+ * Open calls of the backends without a session cookie that found their place taken. Key: stack frame and probe of the call.
+ * Value: call token (track.h). Owner: calls.h.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -3,8 +3,8 @@
  * packet.h - the packet's bytes: sent at first sight, and again when the addresses in the headers changed (NAT, headers
  * pushed or pulled), so that user space always knows what the packet was called at a call.
  *
- * What counts as change is a hash over protocol, addresses and ports of the outermost network header: not TTL, not
- * checksums, not TCP numbers. Only the linear part is read.
+ * What counts as change are protocols, addresses and ports of the outermost network header: not TTL, not checksums, not TCP
+ * numbers. Only the linear part is read.
  */
 #ifndef SKBSPAN_PACKET_H
 #define SKBSPAN_PACKET_H
@@ -15,74 +15,122 @@
 #define NETWORK_BYTES 40 /* an IPv6 header; the first 20 of them an IPv4 header */
 #define MAC_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
 
-/* The first 20 or 40 bytes at `from`. False: unreadable (read directly, they are 0 then). */
-static __always_inline bool read_header(u64 words[NETWORK_BYTES / 8], u32 size, u64 from)
-{
-	if (SKB_DIRECT) {
-		const u64 *seen = bytes_at(from);
+/*
+ * What names the flow: protocols, addresses and ports. Those of IPv4 stand here as they are, because that is compared at every
+ * call; what is longer is hashed.
+ */
+struct flow_name {
+	u64 addresses;
+	u64 rest; /* ethertype, transport protocol, ports; 0: there is no network header yet */
+};
 
-		for (u32 i = 0; i * sizeof(*seen) < size; i++)
-			words[i] = seen[i];
-		return true;
-	}
-	return !bpf_probe_read_kernel(words, size, (void *)from);
+static __always_inline struct flow_name name_of(u64 addresses, u16 protocol, u8 transport, u32 ports)
+{
+	return (struct flow_name){addresses, (u64)protocol << 48 | (u64)transport << 32 | ports};
 }
 
-/* Hash of what names the flow; 0: there is no network header yet. */
-static __always_inline u64 addresses_hash(const struct skb_copy *skb)
-{
-	u64 words[NETWORK_BYTES / 8] = {}, hash;
-	u64 head = SKB_FIELD(skb, u64, head);
-	u32 network = SKB_FIELD(skb, u16, network_header), tail = SKB_FIELD(skb, u32, tail), header_bytes;
-	u16 protocol = SKB_FIELD(skb, u16, protocol);
-	u8 *bytes = (u8 *)words;
-	u32 ports = 0;
-	u8 transport = 0;
+static const struct flow_name no_name;
 
-	if (!network || network == OFFSET_NONE || network >= tail)
-		return 0;
+/* How memory is read: as config.direct says, or directly, with no look at that. */
+enum reading {
+	READING_CONFIGURED,
+	READING_DIRECT,
+};
+
+#define READS_DIRECT(how) ((how) == READING_DIRECT || SKB_DIRECT)
+
+/* The first 20 or 40 bytes at `from`, where they stand if they are read directly (unreadable ones are 0 then), else in `words`. NULL: unreadable. */
+static __always_inline const u8 *read_header(enum reading how, u64 words[NETWORK_BYTES / 8], u32 size, u64 from)
+{
+	if (READS_DIRECT(how))
+		return bytes_at(from);
+	return bpf_probe_read_kernel(words, size, (void *)from) ? NULL : (const u8 *)words;
+}
+
+/* The name of a packet whose network header stands at `from`, and whose linear data end `bytes_left` bytes after that. */
+static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 bytes_left, u16 protocol)
+{
+	u64 words[NETWORK_BYTES / 8], addresses;
+	u32 header_bytes, ports = 0;
+	const u8 *bytes;
+	u8 transport;
+
 	if (!protocol) {
 		/* Locally made packets have no protocol until late: the version in the header tells. */
-		if (SKB_DIRECT)
-			bytes[0] = *(const u8 *)bytes_at(head + network);
-		else if (bpf_probe_read_kernel(bytes, 1, (void *)(head + network)))
-			return 0;
+		bytes = read_header(how, words, 1, from);
+		if (!bytes)
+			return no_name;
 		protocol = be16_to_host((bytes[0] >> 4) == 6 ? ETH_P_IPV6 : ETH_P_IP);
 	}
 	if (protocol == be16_to_host(ETH_P_IP)) {
-		if (network + 20 > tail || !read_header(words, 20, head + network))
-			return 0;
-		if ((bytes[0] >> 4) != 4)
-			return 0;
+		bytes = bytes_left < 20 ? NULL : read_header(how, words, 20, from);
+		if (!bytes || (bytes[0] >> 4) != 4)
+			return no_name;
 		transport = bytes[9];
 		header_bytes = (bytes[0] & 15) * 4;
-		hash = mix(mix(protocol, *(u32 *)(bytes + 12)), *(u32 *)(bytes + 16));
+		/* What is on the stack is aligned, or not read at all. */
+		if (READS_DIRECT(how))
+			addresses = *(const u64 *)(bytes + 12);
+		else
+			addresses = *(const u32 *)(bytes + 12) | (u64) * (const u32 *)(bytes + 16) << 32;
 	} else if (protocol == be16_to_host(ETH_P_IPV6)) {
-		if (network + 40 > tail || !read_header(words, 40, head + network))
-			return 0;
-		if ((bytes[0] >> 4) != 6)
-			return 0;
+		const u64 *parts;
+
+		bytes = bytes_left < 40 ? NULL : read_header(how, words, 40, from);
+		if (!bytes || (bytes[0] >> 4) != 6)
+			return no_name;
 		transport = bytes[6];
 		header_bytes = 40;
-		hash = mix(mix(mix(mix(protocol, words[1]), words[2]), words[3]), words[4]);
+		parts = (const u64 *)(bytes + 8);
+		addresses = mix(mix(mix(mix(0, parts[0]), parts[1]), parts[2]), parts[3]);
 	} else if (protocol == be16_to_host(ETH_P_ARP)) {
-		if (network + 28 > tail || !read_header(words, 28, head + network))
-			return 0;
-		return mix(mix(protocol, words[1]), words[2]) | 1;
-	} else {
-		return mix(protocol, 1) | 1;
-	}
-	if (transport == 6 || transport == 17 || transport == 132) {
-		u64 from = head + network + header_bytes;
+		const u64 *parts;
 
-		if (network + header_bytes + 4 > tail)
-			ports = 0;
-		else if (SKB_DIRECT)
-			ports = *(const u32 *)bytes_at(from);
-		else
-			bpf_probe_read_kernel(&ports, sizeof(ports), (void *)from);
+		bytes = bytes_left < 28 ? NULL : read_header(how, words, 28, from);
+		if (!bytes)
+			return no_name;
+		parts = (const u64 *)(bytes + 8);
+		return name_of(mix(parts[0], parts[1]), protocol, 0, 0);
+	} else {
+		return name_of(0, protocol, 0, 0);
 	}
-	return mix(mix(hash, transport), ports) | 1;
+	if ((transport == 6 || transport == 17 || transport == 132) && bytes_left >= header_bytes + 4) {
+		if (READS_DIRECT(how))
+			/* Mostly behind a header of the usual length, which is where `bytes` points to. */
+			ports = header_bytes == 20 ? *(const u32 *)(bytes + 20)
+						   : *(const u32 *)bytes_at(from + header_bytes);
+		else
+			bpf_probe_read_kernel(&ports, sizeof(ports), (void *)(from + header_bytes));
+	}
+	return name_of(addresses, protocol, transport, ports);
+}
+
+/* `head`: skb->head. */
+static __always_inline struct flow_name flow_name(const struct skb_copy *skb, u64 head)
+{
+	u32 network = SKB_FIELD(skb, u16, network_header), tail = SKB_FIELD(skb, u32, tail);
+
+	if (!network || network == OFFSET_NONE || network >= tail)
+		return no_name;
+	return name_at(READING_CONFIGURED, head + network, tail - network, SKB_FIELD(skb, u16, protocol));
+}
+
+/* Is it another name than the packet had when it was sent last? */
+static __always_inline bool has_other_name(const struct life *life, struct flow_name name)
+{
+	return name.rest && (name.rest != life->named || name.addresses != life->addresses);
+}
+
+/* Notes the name of the packet. True: it is another one. */
+static __always_inline bool is_renamed(struct life *life, const struct skb_copy *skb, u64 head)
+{
+	struct flow_name name = flow_name(skb, head);
+
+	if (!has_other_name(life, name))
+		return false;
+	life->addresses = name.addresses;
+	life->named = name.rest;
+	return true;
 }
 
 static __always_inline u16 offset_in(u32 header, u32 start, u32 caplen)

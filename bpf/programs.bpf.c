@@ -227,14 +227,14 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 	frame->len = 0;
 	frame->skb = 0;
 	locate(life, &skb, NULL);
-	tell_task(life);
+	tell_task(life, bpf_get_current_pid_tgid());
 	if (life->parent)
 		flags |= FLAG_LINKED;
 	if (life->first) {
 		flags |= FLAG_FIRST;
 		emit_packet(life, 0, &skb, 0, arrival->probe, flags);
 		flags &= ~FLAG_FIRST;
-		life->addresses = addresses_hash(&skb);
+		is_renamed(life, &skb, SKB_FIELD(&skb, u64, head));
 	}
 	life->first = 0;
 

@@ -9,6 +9,7 @@
 #define SKBSPAN_REGS_H
 
 #include "core.h"
+#include "skb.h"
 #include <bpf/bpf_helpers.h>
 
 #if defined(__TARGET_ARCH_x86)
@@ -18,15 +19,11 @@ struct probe_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
 
-static __always_inline void regs_arguments(const struct probe_regs *ctx, u64 arguments[5])
-{
-	arguments[0] = ctx->di;
-	arguments[1] = ctx->si;
-	arguments[2] = ctx->dx;
-	arguments[3] = ctx->cx;
-	arguments[4] = ctx->r8;
-}
-
+#define ARGUMENT_1 di
+#define ARGUMENT_2 si
+#define ARGUMENT_3 dx
+#define ARGUMENT_4 cx
+#define ARGUMENT_5 r8
 #define REGS_RETURN(ctx) ((ctx)->ax)
 #define FRAME_AT_ENTER(ctx) ((ctx)->sp)
 #define FRAME_AT_EXIT(ctx) ((ctx)->sp - sizeof(u64))
@@ -34,10 +31,7 @@ static __always_inline void regs_arguments(const struct probe_regs *ctx, u64 arg
 /* Where the function will return to: its caller, if nobody watches its exit yet. */
 static __always_inline u64 regs_caller(const struct probe_regs *ctx)
 {
-	u64 caller = 0;
-
-	bpf_probe_read_kernel(&caller, sizeof(caller), (void *)ctx->sp);
-	return caller;
+	return word_at(ctx->sp, 0);
 }
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -47,15 +41,11 @@ struct probe_regs {
 	u64 sp, pc, pstate;
 };
 
-static __always_inline void regs_arguments(const struct probe_regs *ctx, u64 arguments[5])
-{
-	arguments[0] = ctx->regs[0];
-	arguments[1] = ctx->regs[1];
-	arguments[2] = ctx->regs[2];
-	arguments[3] = ctx->regs[3];
-	arguments[4] = ctx->regs[4];
-}
-
+#define ARGUMENT_1 regs[0]
+#define ARGUMENT_2 regs[1]
+#define ARGUMENT_3 regs[2]
+#define ARGUMENT_4 regs[3]
+#define ARGUMENT_5 regs[4]
 #define REGS_RETURN(ctx) ((ctx)->regs[0])
 #define FRAME_AT_ENTER(ctx) ((ctx)->sp)
 #define FRAME_AT_EXIT(ctx) ((ctx)->sp)
@@ -70,24 +60,29 @@ static __always_inline u64 regs_caller(const struct probe_regs *ctx)
 #endif
 
 /*
- * Argument 1..5, 0 for any other position. All five are read at fixed offsets first: the verifier refuses a context pointer
- * that was moved by a variable, which is what clang makes of a switch over loads.
+ * Argument 1..5, 0 for any other position. The loads are written out: clang makes of a switch over loads a load at a variable
+ * offset, and the verifier refuses a context pointer that was moved by a variable.
  */
+#define LOAD_ARGUMENT(ctx, which)                                                                                      \
+	({                                                                                                             \
+		u64 value;                                                                                             \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                                                                  \
+			     : "=r"(value)                                                                             \
+			     : "r"(ctx), "i"(__builtin_offsetof(struct probe_regs, which)));                           \
+		value;                                                                                                 \
+	})
+
 static __always_inline u64 regs_argument(const struct probe_regs *ctx, u32 position)
 {
-	u64 arguments[5];
-
-	if (!position)
-		return 0;
-	regs_arguments(ctx, arguments);
-	for (u32 i = 0; i < 5; i++)
-		asm volatile("" : "+r"(arguments[i]));
-	return position == 1   ? arguments[0]
-	       : position == 2 ? arguments[1]
-	       : position == 3 ? arguments[2]
-	       : position == 4 ? arguments[3]
-	       : position == 5 ? arguments[4]
-			       : 0;
+	if (position == 1)
+		return LOAD_ARGUMENT(ctx, ARGUMENT_1);
+	if (position == 2)
+		return LOAD_ARGUMENT(ctx, ARGUMENT_2);
+	if (position == 3)
+		return LOAD_ARGUMENT(ctx, ARGUMENT_3);
+	if (position == 4)
+		return LOAD_ARGUMENT(ctx, ARGUMENT_4);
+	return position == 5 ? LOAD_ARGUMENT(ctx, ARGUMENT_5) : 0;
 }
 
 #endif

@@ -97,8 +97,8 @@ struct skb_copy {
 
 #define be16_to_host(x) __builtin_bswap16(x)
 
-/* False: not readable, so no skb. */
-static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
+/* Sets *head to skb->head. False: not readable, so no skb. */
+static __always_inline bool skb_read(struct skb_copy *copy, const void *skb, u64 *head)
 {
 	const struct sk_buff *original = skb;
 	u32 first = SKB_WINDOW_START;
@@ -109,8 +109,9 @@ static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
 		copy->original = SEEN_AS(struct sk_buff, skb);
 		copy->dev = (u64)copy->original->dev;
 		copy->sk = (u64)copy->original->sk;
+		*head = SKB_FIELD(copy, u64, head);
 		/* An skb without a buffer, or no skb at all? */
-		return copy->original->head || !bpf_probe_read_kernel(&byte, sizeof(byte), skb);
+		return *head || !bpf_probe_read_kernel(&byte, sizeof(byte), skb);
 	}
 	if (size > SKB_WINDOW_BYTES)
 		size = SKB_WINDOW_BYTES;
@@ -118,29 +119,43 @@ static __always_inline bool skb_read(struct skb_copy *copy, const void *skb)
 		return false;
 	copy->dev = (u64)BPF_CORE_READ(original, dev);
 	copy->sk = (u64)BPF_CORE_READ(original, sk);
+	*head = SKB_FIELD(copy, u64, head);
 	return true;
 }
 
-/* What every real network namespace has in ns.ops; 0 if the task is exiting (no nsproxy). */
-static __always_inline const void *netns_operations(void)
+/* The eight bytes at an offset from any address; 0: unreadable. What is shorter is their lower part. */
+static __always_inline u64 word_at(u64 address, u64 offset)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 word = 0;
 
-	return BPF_CORE_READ(task, nsproxy, net_ns, ns.ops);
+	if (SKB_DIRECT)
+		return *(const u64 *)bytes_at(number_from(address) + offset);
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)(address + offset));
+	return word;
+}
+
+#define WORD_OF(type, address, member) word_at((u64)(address), bpf_core_field_offset(type, member))
+
+/* What every real network namespace has in ns.ops; 0 if the task is exiting (no nsproxy). */
+static __always_inline u64 netns_operations(void)
+{
+	u64 namespaces = WORD_OF(struct task_struct, bpf_get_current_task(), nsproxy);
+
+	return WORD_OF(struct net, WORD_OF(struct nsproxy, namespaces, net_ns), ns.ops);
 }
 
 /* Inode of the namespace `net`, 0 if that is no namespace. */
-static __always_inline u32 netns_inode(struct net *net)
+static __always_inline u32 netns_inode(const struct net *net)
 {
-	const void *operations = netns_operations();
-	u32 inode = 0;
+	u64 operations;
+	u32 inode;
 
 	if (!net)
 		return 0;
-	if (operations && BPF_CORE_READ(net, ns.ops) != operations)
+	operations = netns_operations();
+	if (operations && WORD_OF(struct net, net, ns.ops) != operations)
 		return 0;
-	if (bpf_core_read(&inode, sizeof(inode), &net->ns.inum))
-		return 0;
+	inode = WORD_OF(struct net, net, ns.inum);
 	/* Namespace inodes are made from 0xeffffff8 on (include/linux/proc_ns.h): the check that is left for idle tasks. */
 	return inode >= 0xeffffff8 ? inode : 0;
 }
@@ -148,12 +163,12 @@ static __always_inline u32 netns_inode(struct net *net)
 /* The namespace of a device pointer, 0 if it is no device. */
 static __always_inline u32 device_netns(const struct net_device *dev)
 {
-	return dev ? netns_inode(BPF_CORE_READ(dev, nd_net.net)) : 0;
+	return dev ? netns_inode((void *)WORD_OF(struct net_device, dev, nd_net.net)) : 0;
 }
 
 static __always_inline u16 sock_family(const struct sock *sk)
 {
-	return sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : AF_UNSPEC;
+	return sk ? WORD_OF(struct sock, sk, __sk_common.skc_family) : AF_UNSPEC;
 }
 
 /* Sockets that carry packets of a network; netlink and unix sockets use skbs for messages that never are one. */

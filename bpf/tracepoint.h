@@ -107,7 +107,6 @@ static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 		judge_refusal(id, skb);
 	else if (skb_is_new(id, (void *)skb, life))
 		address_reborn(skb);
-	probe.ours = runs_ourselves(0);
 	tell_details(ctx, &probe.skb, follow_frames(&probe));
 	life = bpf_map_lookup_elem(&lives, &skb);
 	if (life)

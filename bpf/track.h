@@ -65,7 +65,6 @@ struct probe {
 	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
-	u8 ours; /* skbspan itself is at it: runs_ourselves() */
 };
 
 /* What detail records follow a call; none in programs.bpf.o, which tells no details. */
@@ -170,7 +169,7 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 	netns = device_netns(dev);
 	if (netns) {
 		life->netns = netns;
-		life->ifindex = BPF_CORE_READ(dev, ifindex);
+		life->ifindex = WORD_OF(struct net_device, dev, ifindex);
 	} else {
 		life->ifindex = 0;
 		if (family_has_packets(sock_family(sk))) {
@@ -205,18 +204,16 @@ static __always_inline enum verdict wanted(const struct skb_copy *skb, u64 addre
 
 #define STACK_BYTES 16384
 
-/*
- * Is it skbspan itself that runs, and not a softirq that interrupted it? That one has a stack of its own. Called before
- * on_call(), which has no room for it. `frame` 0: a tracepoint, which does not tell its stack.
- */
-static __noinline __maybe_unused bool runs_ourselves(u64 frame)
+/* Is it skbspan itself that runs, and not a softirq that interrupted it? That one has a stack of its own. */
+static __always_inline bool runs_ourselves(u64 frame)
 {
-	const struct task_struct *task;
+	const struct task_struct *current;
 
 	if (!config.ignored_tgid || bpf_get_current_pid_tgid() >> 32 != config.ignored_tgid)
 		return false;
-	task = (void *)bpf_get_current_task();
-	return !frame || frame - (u64)BPF_CORE_READ(task, stack) <= STACK_BYTES;
+	current = (void *)bpf_get_current_task();
+	/* A tracepoint does not tell its stack. */
+	return !frame || frame - (u64)BPF_CORE_READ(current, stack) <= STACK_BYTES;
 }
 
 /*
@@ -225,7 +222,7 @@ static __noinline __maybe_unused bool runs_ourselves(u64 frame)
  */
 static __always_inline bool ignored(const struct probe *probe, const struct sock *sk)
 {
-	return probe->ours && family_has_packets(sock_family(sk));
+	return runs_ourselves(probe->frame) && family_has_packets(sock_family(sk));
 }
 
 /*
@@ -245,14 +242,14 @@ static __always_inline bool is_trampoline(u64 address)
 	return false;
 }
 
-static __always_inline void note_caller(struct life *life, const struct probe *probe)
+static __always_inline void note_caller(struct life *life, u64 caller, u64 frame)
 {
-	bool is_hidden = is_trampoline(probe->caller);
+	bool is_hidden = is_trampoline(caller);
 
-	if (is_hidden && life->release_frame == (u32)probe->frame)
+	if (is_hidden && life->release_frame == (u32)frame)
 		return;
-	life->release_caller = is_hidden ? 0 : probe->caller;
-	life->release_frame = (u32)probe->frame;
+	life->release_caller = is_hidden ? 0 : caller;
+	life->release_frame = (u32)frame;
 }
 
 static __always_inline u64 real_location(const struct life *life, u64 location)
@@ -288,7 +285,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	const struct sock *sk;
 	struct enter_event *event;
 	struct life *life;
-	u64 address = probe->skb, hash, token = 0;
+	u64 address = probe->skb, token = 0, head, task;
 	u32 seq;
 	u8 flags = probe->flags;
 
@@ -301,7 +298,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	if (life && life->state != LIFE_ALIVE && !tears_down(probe->role))
 		life = NULL;
 	if (life && probe->caller)
-		note_caller(life, probe);
+		note_caller(life, probe->caller, probe->frame);
 	if (probe->silent) {
 		if (!life)
 			return 0;
@@ -311,7 +308,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	}
 	if (!life && tears_down(probe->role))
 		return 0;
-	if (!skb_read(&skb, (void *)address)) {
+	if (!skb_read(&skb, (void *)address, &head)) {
 		count(COUNT_UNREADABLE);
 		return 0;
 	}
@@ -329,18 +326,19 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 		if (life->state == LIFE_IGNORED)
 			return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
-	life->head = SKB_FIELD(&skb, u64, head);
+	life->head = head;
 	question->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
 	locate(life, &skb, sk);
-	tell_task(life);
+	task = bpf_get_current_pid_tgid();
+	tell_task(life, task);
 	if (life->parent)
 		flags |= FLAG_LINKED;
 	if (life->first)
 		flags |= FLAG_FIRST;
 	if (life->state == LIFE_ALIVE) {
-		hash = addresses_hash(&skb);
-		if (life->first || (hash && hash != life->addresses)) {
-			life->addresses = hash;
+		bool is_new = is_renamed(life, &skb, head);
+
+		if (life->first || is_new) {
 			emit_packet(life, address, &skb, (u64)sk, probe->id, flags);
 			flags &= ~FLAG_FIRST;
 		}
@@ -353,7 +351,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 		token = call_token(life, 0);
 	event = reserve(sizeof(*event));
 	if (event) {
-		fill_header(&event->header, EVENT_ENTER, life->id, seq, probe->id, flags);
+		fill_header_of(&event->header, EVENT_ENTER, life->id, seq, probe->id, flags, task);
 		event->skb = address;
 		event->frame = probe->frame;
 		event->netns = life->netns;

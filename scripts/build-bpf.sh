@@ -1,11 +1,14 @@
 #!/bin/sh
 # Builds build/*.bpf.o from bpf/*.bpf.c: objects for all kernels, with BTF and CO-RE relocations.
 # Does nothing when they are newer than every source. Needs clang, llvm and libbpf-dev (scripts/setup.sh installs them).
+#   scripts/build-bpf.sh [FOLDER [CLANG OPTION...]]     another folder than build/
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/say.sh
 
 objects="skbspan programs"
+folder=${1:-build}
+[ $# -eq 0 ] || shift
 
 case $(uname -m) in
   x86_64) arch=x86 ;;
@@ -19,7 +22,9 @@ done
 
 # <asm/types.h> lives in a folder per architecture, which clang does not look into for -target bpf.
 build() {
-  object=build/$1.bpf.o
+  name=$1
+  shift
+  object=$folder/$name.bpf.o
   newer=$(find bpf scripts/build-bpf.sh -newer "$object" ! -type d 2>/dev/null || echo all)
   if [ -f "$object" ] && [ -z "$newer" ]; then
     return
@@ -28,14 +33,14 @@ build() {
   trap 'rm -f "$building"' EXIT
   step BPF "$(basename "$object")"
   clang -g -O2 -Wall -Werror -target bpf -mcpu=v3 "-D__TARGET_ARCH_$arch" \
-    -idirafter "/usr/include/$(uname -m)-linux-gnu" -c "bpf/$1.bpf.c" -o "$building"
+    -idirafter "/usr/include/$(uname -m)-linux-gnu" "$@" -c "bpf/$name.bpf.c" -o "$building"
   # Drops DWARF; .BTF and .BTF.ext stay.
   llvm-strip -g "$building"
   # Renamed at the end: whoever reads the object sees the old one or the new one, never a half.
   mv "$building" "$object"
 }
 
-mkdir -p build
-for name in $objects; do
-  build "$name"
+mkdir -p "$folder"
+for each in $objects; do
+  build "$each" "$@"
 done

@@ -107,6 +107,12 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   if (options.maps.listMembers !== undefined)
     view.setUint32(config.listMembers, options.maps.listMembers, true);
+  const { calls } = options.maps;
+  if (calls !== undefined) {
+    // A power of two, and not more places than calls were asked for.
+    const places = Math.min(view.getUint32(config.callPlaces, true), 2 ** (31 - Math.clz32(calls)));
+    view.setUint32(config.callPlaces, places, true);
+  }
   object.map('ring').setMaxEntries(options.ringBytes);
   for (const name of ['lives', 'calls'] as const) {
     const entries = options.maps[name];

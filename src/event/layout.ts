@@ -161,7 +161,7 @@ export const ruleEvent = {
 } as const;
 
 export const config = {
-  size: 104,
+  size: 112,
   cgroup: 0,
   netns: 8,
   snaplen: 12,
@@ -184,6 +184,7 @@ export const config = {
   direct: 92,
   listMembers: 96,
   remembers: 100,
+  callPlaces: 104,
 } as const;
 
 export const control = {
