@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PacketPath } from '../src/event/packet-path.ts';
 import { createBatches, type OwnedRecord } from '../src/exporters/kafka/batches.ts';
-import { createEncoder } from '../src/exporters/kafka/encoder.ts';
+import { groupBytes } from '../src/exporters/kafka/delivery.ts';
+import { createEncoder, defaultMaxBytes } from '../src/exporters/kafka/encoder.ts';
 import { createKafkaExporter } from '../src/exporters/kafka/exporter.ts';
 import { createKafkajsClient } from '../src/exporters/kafka/kafkajs-client.ts';
-import type { KafkaClientName } from '../src/exporters/kafka/options.ts';
+import type { KafkaClientName, KafkaCompression } from '../src/exporters/kafka/options.ts';
 import { createPlatformaticClient } from '../src/exporters/kafka/platformatic-client.ts';
 import { createPipeline } from '../src/pipeline/pipeline.ts';
 import { manyPaths, take } from '../test/fixtures/many-paths.ts';
@@ -16,6 +17,7 @@ import { noStatistics } from '../test/peers/kafka/delivery-run.ts';
 export interface Task {
   readonly kind: 'alone' | 'exporter' | 'dead';
   readonly client: KafkaClientName;
+  readonly compression: KafkaCompression;
   readonly topic: string;
   readonly brokers: readonly string[];
   readonly count: number;
@@ -38,7 +40,6 @@ export interface Measured {
 /** 100 ticks a second, on every kernel of ours. */
 const TICK_MICROS = 10_000;
 const BATCH_PATHS = 512;
-const BATCH_BYTES = 512 * 1024;
 /** Until the compiler has seen enough of both. */
 const WARM_PATHS = 20_000;
 const IDLE_MS = 2_000;
@@ -65,23 +66,24 @@ async function timed({ count, broker }: Task, work: () => Promise<void>): Promis
   };
 }
 
-const optionsOf = ({ brokers, client, topic }: Task) =>
+const optionsOf = ({ brokers, client, topic, compression }: Task) =>
   ({
     connection: { brokers, tls: undefined, sasl: undefined },
     client,
     topic,
     format: 'json',
     key: 'flow',
-    compression: 'none',
+    compression,
   }) as const;
 
-/** Records that are ready, one batch under way for each partition, as many at once as there are partitions. */
+/**
+ * Records that are ready, in the batches that the exporter makes of them (delivery.ts), one under way for each partition, as many
+ * at once as there are partitions.
+ */
 async function alone(task: Task): Promise<Measured> {
   const options = optionsOf(task);
   const encoder = await createEncoder(options);
-  const records = take(manyPaths(), task.count).flatMap((path): OwnedRecord[] =>
-    (encoder.encode(path) ?? []).map((record) => ({ ...record, owner: { lost: false } })),
-  );
+  const records = take(manyPaths(), task.count).flatMap((path) => encoder.encode(path) ?? []);
   const more = { ...options, headers: encoder.headers };
   const client =
     task.client === 'kafkajs' ? await createKafkajsClient(more) : createPlatformaticClient(more);
@@ -93,12 +95,19 @@ async function alone(task: Task): Promise<Measured> {
       last.set(partition, client.send(partition, batch));
     };
     for (let at = 0; at < all.length; at += BATCH_PATHS) {
-      const batches = createBatches(PARTITIONS, BATCH_BYTES);
+      const batches = createBatches(PARTITIONS, defaultMaxBytes);
+      let bytes = 0;
+      const postAll = async (): Promise<void> => {
+        for (const { partition, records: batch } of batches.take()) await post(partition, batch);
+        bytes = 0;
+      };
       for (const record of all.slice(at, at + BATCH_PATHS)) {
         const full = batches.add(record);
         if (full !== undefined) await post(full.partition, full.records);
+        bytes += record.value.length;
+        if (bytes >= groupBytes) await postAll();
       }
-      for (const { partition, records: batch } of batches.take()) await post(partition, batch);
+      await postAll();
     }
     await Promise.all(last.values());
   };
