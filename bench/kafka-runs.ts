@@ -33,6 +33,8 @@ export interface Measured {
   /** Share of a core. */
   readonly idle?: number;
   readonly grownMb?: number;
+  /** What as many paths take as the queue holds, and nothing else. */
+  readonly pathsMb?: number;
   readonly offered?: number;
   readonly counted?: number;
 }
@@ -44,6 +46,8 @@ const BATCH_PATHS = 512;
 const WARM_PATHS = 20_000;
 const IDLE_MS = 2_000;
 const DEAD_MS = 20_000;
+/** The pipeline's default. */
+const QUEUE_PATHS = 10_000;
 const PARTITIONS = 6;
 
 /** User and system time of another process, in microseconds. */
@@ -139,11 +143,32 @@ async function exporter(task: Task): Promise<Measured> {
   return { ...figures, idle: (user + system) / 1000 / IDLE_MS };
 }
 
-/** A source that does not wait, and a broker that is gone: how much memory is taken, beyond the paths' own making? */
+/** Twice, with time between: what buffers had is given back some time after the collection that found them. */
+async function memory(): Promise<number> {
+  globalThis.gc?.();
+  await sleep(50);
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Copies: the source's paths share their lives, those of a kernel do not. */
+const copies = (source: Iterator<PacketPath, never, undefined>, paths: number): PacketPath[] =>
+  take(source, paths).map((path) => structuredClone(path));
+
+async function megabytesOf(paths: number): Promise<number> {
+  const before = await memory();
+  const all = copies(manyPaths(), paths);
+  return (((await memory()) - before) / 1e6) * (all.length / paths);
+}
+
+/** A source that does not wait, and a broker that is gone: how much memory is taken, and how much of that is the paths themselves? */
 async function dead(task: Task): Promise<Measured> {
+  const pathsMb = await megabytesOf(QUEUE_PATHS);
   const kafka = createKafkaExporter(optionsOf(task), () => undefined);
   const pipeline = createPipeline({
     exporters: [kafka],
+    queuePaths: QUEUE_PATHS,
     deadlineMs: 60_000,
     onNotice: () => undefined,
   });
@@ -153,25 +178,19 @@ async function dead(task: Task): Promise<Measured> {
   await sleep(2_000);
   process.send?.('ready');
   await once(process, 'message');
-  const memory = (): number => {
-    globalThis.gc?.();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = memory();
+  const before = await memory();
   const until = performance.now() + DEAD_MS;
   let offered = 0;
   let most = 0;
   while (performance.now() < until) {
-    // Copies: the source's paths share their lives.
-    void pipeline.push(take(source, 1_000).map((path) => structuredClone(path)));
+    void pipeline.push(copies(source, 1_000));
     offered += 1_000;
-    most = Math.max(most, memory() - before);
+    most = Math.max(most, (await memory()) - before);
     await sleep(200);
   }
   const { losses } = await pipeline.shutdown(2_000, noStatistics);
   const counted = [...losses.values()].reduce((sum, each) => sum + each, 0);
-  return { grownMb: most / 1e6, offered, counted };
+  return { grownMb: most / 1e6, pathsMb, offered, counted };
 }
 
 const kinds = { alone, exporter, dead } as const;

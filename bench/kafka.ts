@@ -89,7 +89,8 @@ for (const client of kafkaClients.filter((name) => names.includes(name))) {
   const dead = await measure({ kind: 'dead', client, compression: 'none' });
   results[`${client} dead`] = dead;
   console.log(
-    `${client}, broker dead: ${dead.grownMb?.toFixed(0)} MB more for ${dead.offered} paths offered, ` +
+    `${client}, broker dead: ${dead.grownMb?.toFixed(0)} MB more (the paths of a full queue alone: ` +
+      `${dead.pathsMb?.toFixed(0)}) for ${dead.offered} paths offered, ` +
       `${dead.counted} counted as lost`,
   );
 }
