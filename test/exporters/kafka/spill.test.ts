@@ -96,7 +96,7 @@ test('a file of the version before, without headers between, is read', (t) => {
   const spill = openSpill(path, 1e9, header);
   const [back] = drain(spill);
   assert.equal(back?.value.toString(), 'old');
-  assert.deepEqual(back?.headers, header.headers);
+  assert.deepEqual(back.headers, header.headers);
   spill.close();
 });
 
