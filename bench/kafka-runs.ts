@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PacketPath } from '../src/event/packet-path.ts';
 import { createBatches, type OwnedRecord } from '../src/exporters/kafka/batches.ts';
-import { createEncoder } from '../src/exporters/kafka/encoder.ts';
+import { groupBytes } from '../src/exporters/kafka/delivery.ts';
+import { createEncoder, defaultMaxBytes } from '../src/exporters/kafka/encoder.ts';
 import { createKafkaExporter } from '../src/exporters/kafka/exporter.ts';
 import { createKafkajsClient } from '../src/exporters/kafka/kafkajs-client.ts';
-import type { KafkaClientName } from '../src/exporters/kafka/options.ts';
+import type { KafkaClientName, KafkaCompression } from '../src/exporters/kafka/options.ts';
 import { createPlatformaticClient } from '../src/exporters/kafka/platformatic-client.ts';
 import { createPipeline } from '../src/pipeline/pipeline.ts';
 import { manyPaths, take } from '../test/fixtures/many-paths.ts';
@@ -16,6 +17,7 @@ import { noStatistics } from '../test/peers/kafka/delivery-run.ts';
 export interface Task {
   readonly kind: 'alone' | 'exporter' | 'dead';
   readonly client: KafkaClientName;
+  readonly compression: KafkaCompression;
   readonly topic: string;
   readonly brokers: readonly string[];
   readonly count: number;
@@ -31,6 +33,8 @@ export interface Measured {
   /** Share of a core. */
   readonly idle?: number;
   readonly grownMb?: number;
+  /** What as many paths take as the queue holds, and nothing else. */
+  readonly pathsMb?: number;
   readonly offered?: number;
   readonly counted?: number;
 }
@@ -38,11 +42,12 @@ export interface Measured {
 /** 100 ticks a second, on every kernel of ours. */
 const TICK_MICROS = 10_000;
 const BATCH_PATHS = 512;
-const BATCH_BYTES = 512 * 1024;
 /** Until the compiler has seen enough of both. */
 const WARM_PATHS = 20_000;
 const IDLE_MS = 2_000;
 const DEAD_MS = 20_000;
+/** The pipeline's default. */
+const QUEUE_PATHS = 10_000;
 const PARTITIONS = 6;
 
 /** User and system time of another process, in microseconds. */
@@ -65,23 +70,24 @@ async function timed({ count, broker }: Task, work: () => Promise<void>): Promis
   };
 }
 
-const optionsOf = ({ brokers, client, topic }: Task) =>
+const optionsOf = ({ brokers, client, topic, compression }: Task) =>
   ({
     connection: { brokers, tls: undefined, sasl: undefined },
     client,
     topic,
     format: 'json',
     key: 'flow',
-    compression: 'none',
+    compression,
   }) as const;
 
-/** Records that are ready, one batch under way for each partition, as many at once as there are partitions. */
+/**
+ * Records that are ready, in the batches that the exporter makes of them (delivery.ts), one under way for each partition, as many
+ * at once as there are partitions.
+ */
 async function alone(task: Task): Promise<Measured> {
   const options = optionsOf(task);
   const encoder = await createEncoder(options);
-  const records = take(manyPaths(), task.count).flatMap((path): OwnedRecord[] =>
-    (encoder.encode(path) ?? []).map((record) => ({ ...record, owner: { lost: false } })),
-  );
+  const records = take(manyPaths(), task.count).flatMap((path) => encoder.encode(path) ?? []);
   const more = { ...options, headers: encoder.headers };
   const client =
     task.client === 'kafkajs' ? await createKafkajsClient(more) : createPlatformaticClient(more);
@@ -93,12 +99,19 @@ async function alone(task: Task): Promise<Measured> {
       last.set(partition, client.send(partition, batch));
     };
     for (let at = 0; at < all.length; at += BATCH_PATHS) {
-      const batches = createBatches(PARTITIONS, BATCH_BYTES);
+      const batches = createBatches(PARTITIONS, defaultMaxBytes);
+      let bytes = 0;
+      const postAll = async (): Promise<void> => {
+        for (const { partition, records: batch } of batches.take()) await post(partition, batch);
+        bytes = 0;
+      };
       for (const record of all.slice(at, at + BATCH_PATHS)) {
         const full = batches.add(record);
         if (full !== undefined) await post(full.partition, full.records);
+        bytes += record.value.length;
+        if (bytes >= groupBytes) await postAll();
       }
-      for (const { partition, records: batch } of batches.take()) await post(partition, batch);
+      await postAll();
     }
     await Promise.all(last.values());
   };
@@ -130,11 +143,32 @@ async function exporter(task: Task): Promise<Measured> {
   return { ...figures, idle: (user + system) / 1000 / IDLE_MS };
 }
 
-/** A source that does not wait, and a broker that is gone: how much memory is taken, beyond the paths' own making? */
+/** Twice, with time between: what buffers had is given back some time after the collection that found them. */
+async function memory(): Promise<number> {
+  globalThis.gc?.();
+  await sleep(50);
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Copies: the source's paths share their lives, those of a kernel do not. */
+const copies = (source: Iterator<PacketPath, never, undefined>, paths: number): PacketPath[] =>
+  take(source, paths).map((path) => structuredClone(path));
+
+async function megabytesOf(paths: number): Promise<number> {
+  const before = await memory();
+  const all = copies(manyPaths(), paths);
+  return (((await memory()) - before) / 1e6) * (all.length / paths);
+}
+
+/** A source that does not wait, and a broker that is gone: how much memory is taken, and how much of that is the paths themselves? */
 async function dead(task: Task): Promise<Measured> {
+  const pathsMb = await megabytesOf(QUEUE_PATHS);
   const kafka = createKafkaExporter(optionsOf(task), () => undefined);
   const pipeline = createPipeline({
     exporters: [kafka],
+    queuePaths: QUEUE_PATHS,
     deadlineMs: 60_000,
     onNotice: () => undefined,
   });
@@ -144,25 +178,19 @@ async function dead(task: Task): Promise<Measured> {
   await sleep(2_000);
   process.send?.('ready');
   await once(process, 'message');
-  const memory = (): number => {
-    globalThis.gc?.();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = memory();
+  const before = await memory();
   const until = performance.now() + DEAD_MS;
   let offered = 0;
   let most = 0;
   while (performance.now() < until) {
-    // Copies: the source's paths share their lives.
-    void pipeline.push(take(source, 1_000).map((path) => structuredClone(path)));
+    void pipeline.push(copies(source, 1_000));
     offered += 1_000;
-    most = Math.max(most, memory() - before);
+    most = Math.max(most, (await memory()) - before);
     await sleep(200);
   }
   const { losses } = await pipeline.shutdown(2_000, noStatistics);
   const counted = [...losses.values()].reduce((sum, each) => sum + each, 0);
-  return { grownMb: most / 1e6, offered, counted };
+  return { grownMb: most / 1e6, pathsMb, offered, counted };
 }
 
 const kinds = { alone, exporter, dead } as const;

@@ -31,7 +31,9 @@ const FRAGMENT = 44;
 const extensions: ReadonlySet<number> = new Set([0, 43, 60]);
 const TCP_VOLATILE_FLAGS = 0x01 | 0x08 | 0x40 | 0x80;
 const OTHER_BYTES = 32;
-const MOST = 7 + 60;
+/** What stands before the transport header. */
+const HEAD = 7;
+const MOST = HEAD + 60;
 /** An echo's identifier is what NAT changes instead of ports. */
 const echoes: ReadonlySet<number> = new Set([8, 0, 128, 129]);
 
@@ -45,82 +47,92 @@ interface Network {
   readonly transport: number;
 }
 
-function readIpv4(view: DataView, at: number): Network | undefined {
-  if (view.byteLength < at + 20) return undefined;
+/** Big endian; what is not there counts as zeros, as in a frame that was filled up. */
+const u8 = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
+const u16 = (bytes: Uint8Array, at: number): number => (u8(bytes, at) << 8) | u8(bytes, at + 1);
+const u32 = (bytes: Uint8Array, at: number): number =>
+  ((u16(bytes, at) << 16) | u16(bytes, at + 2)) >>> 0;
+
+function readIpv4(bytes: Uint8Array, at: number): Network | undefined {
+  if (bytes.length < at + 20) return undefined;
   return {
-    protocol: view.getUint8(at + 9),
-    id: view.getUint16(at + 4),
-    fragment: view.getUint16(at + 6) & 0x1fff,
-    bytes: view.getUint16(at + 2) || Infinity,
-    transport: at + (view.getUint8(at) & 0xf) * 4,
+    protocol: u8(bytes, at + 9),
+    id: u16(bytes, at + 4),
+    fragment: u16(bytes, at + 6) & 0x1fff,
+    bytes: u16(bytes, at + 2) || Infinity,
+    transport: at + (u8(bytes, at) & 0xf) * 4,
   };
 }
 
-function readIpv6(view: DataView, at: number): Network | undefined {
-  if (view.byteLength < at + 40) return undefined;
-  let protocol = view.getUint8(at + 6);
+function readIpv6(bytes: Uint8Array, at: number): Network | undefined {
+  if (bytes.length < at + 40) return undefined;
+  let protocol = u8(bytes, at + 6);
   let transport = at + 40;
   let id = 0;
   let fragment = 0;
   while (extensions.has(protocol) || protocol === FRAGMENT) {
-    if (view.byteLength < transport + 8) return undefined;
-    const length = protocol === FRAGMENT ? 8 : (view.getUint8(transport + 1) + 1) * 8;
+    if (bytes.length < transport + 8) return undefined;
+    const length = protocol === FRAGMENT ? 8 : (u8(bytes, transport + 1) + 1) * 8;
     if (protocol === FRAGMENT) {
-      fragment = view.getUint16(transport + 2) >> 3;
-      id = view.getUint32(transport + 4);
+      fragment = u16(bytes, transport + 2) >> 3;
+      id = u32(bytes, transport + 4);
     }
-    protocol = view.getUint8(transport);
+    protocol = u8(bytes, transport);
     transport += length;
   }
-  const payload = view.getUint16(at + 4);
+  const payload = u16(bytes, at + 4);
   return { protocol, id, fragment, transport, bytes: payload === 0 ? Infinity : 40 + payload };
 }
 
 /** Its memory is the same for every packet: making a small one for each takes longer than filling it. */
-const scratch = Buffer.alloc(MOST);
+const scratch = new Uint8Array(MOST);
 
 /**
  * The content of a packet as described above, which is there until the next call; undefined if it is not IP or not enough of it
- * was captured.
+ * was captured. Byte by byte: some forty are too few to be worth a call, or an object, for any of these steps.
  */
 export function contentOf({ bytes, len, networkOffset: at }: PacketSight): Uint8Array | undefined {
   if (at === undefined || bytes.length <= at) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = view.getUint8(at) >> 4;
+  const version = u8(bytes, at) >> 4;
   const network =
-    version === 4 ? readIpv4(view, at) : version === 6 ? readIpv6(view, at) : undefined;
+    version === 4 ? readIpv4(bytes, at) : version === 6 ? readIpv6(bytes, at) : undefined;
   if (network === undefined) return undefined;
   const { protocol, id, fragment, transport: from } = network;
   if (bytes.length < from + 8) return undefined;
 
-  const content = scratch.fill(0);
-  content.writeUInt8(protocol, 0);
-  content.writeUInt32BE(id, 1);
-  content.writeUInt16BE(fragment, 5);
   let size = OTHER_BYTES;
   if (protocol === TCP && fragment === 0) {
     if (bytes.length < from + 20) return undefined;
-    size = (view.getUint8(from + 12) >> 4) * 4;
+    size = (u8(bytes, from + 12) >> 4) * 4;
     if (size < 20 || bytes.length < from + size) return undefined;
   }
   // There is more of the packet, but it was not captured: another host may have had it.
   if (bytes.length < Math.min(from + size, len, at + network.bytes)) return undefined;
-  content.set(bytes.subarray(from, from + size), 7);
-  if (fragment === 0) blank(content.subarray(7), protocol);
-  return content.subarray(0, 7 + size);
+  scratch[0] = protocol;
+  for (let byte = 0; byte < 4; byte++) scratch[1 + byte] = id >>> (24 - 8 * byte);
+  scratch[5] = fragment >> 8;
+  scratch[6] = fragment;
+  for (let byte = 0; byte < size; byte++) scratch[HEAD + byte] = u8(bytes, from + byte);
+  if (fragment === 0) blank(protocol);
+  return scratch.subarray(0, HEAD + size);
 }
 
-function blank(header: Buffer, protocol: number): void {
+function blankBytes(from: number, to: number): void {
+  for (let at = HEAD + from; at < HEAD + to; at++) scratch[at] = 0;
+}
+
+/** What the hosts on its way may change of a transport header in `scratch`. */
+function blank(protocol: number): void {
   if (protocol === TCP) {
-    header.fill(0, 0, 4);
-    header.writeUInt8(header.readUInt8(13) & ~TCP_VOLATILE_FLAGS, 13);
-    header.fill(0, 16, 18);
+    blankBytes(0, 4);
+    scratch[HEAD + 13] = u8(scratch, HEAD + 13) & ~TCP_VOLATILE_FLAGS;
+    blankBytes(16, 18);
   } else if (protocol === UDP) {
-    header.fill(0, 0, 4);
-    header.fill(0, 6, 8);
+    blankBytes(0, 4);
+    blankBytes(6, 8);
   } else if (protocol === ICMP || protocol === ICMPV6) {
-    header.fill(0, 2, 4);
-    if (echoes.has(header.readUInt8(0))) header.fill(0, 4, 6);
+    blankBytes(2, 4);
+    if (echoes.has(u8(scratch, HEAD))) blankBytes(4, 6);
   }
 }
 

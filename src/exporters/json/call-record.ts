@@ -1,21 +1,19 @@
 /** The JSON form of a call: most of a path's record are its calls. */
-import type { Call } from '../../event/packet-path.ts';
-import {
-  members,
-  piece,
-  put,
-  putHex,
-  putName,
-  putNameOrNull,
-  putNull,
-  putNumber,
-  putNumberOrNull,
-  type JsonBytes,
-  type Piece,
-} from './bytes.ts';
+import type { Call, CallTiming, Device, Task } from '../../event/packet-path.ts';
+import { put, putNull, type JsonBytes } from './bytes.ts';
 import { putDetail } from './detail-record.ts';
+import { putNameOrNull, remembered } from './names.ts';
+import {
+  numbered,
+  putHex,
+  putNumber,
+  putNumbered,
+  putNumberOrNull,
+  type Numbered,
+} from './numbers.ts';
+import { piece, type Piece } from './pieces.ts';
 import { textOf } from './text.ts';
-import { DONE, putDevice, putTask } from './values.ts';
+import { deviceText, DONE, taskText } from './values.ts';
 
 /** What calls of one function have in common, up to where their sequence number stands. */
 interface Head {
@@ -36,85 +34,74 @@ function headOf({ func, module, kind }: Call): Piece {
   return text;
 }
 
-const of = members(
-  'func',
-  'offset_ns',
-  'duration_ns',
-  'timing',
-  'depth',
-  'parent',
-  'cpu',
-  'task',
-  'device',
-  'len',
-  'mark',
-  'protocol',
-  'return_value',
-  'packet',
-  'verdict',
-  'detail',
-);
-const ofParent = members('life', 'call');
-const RETURNS_0 = piece(',"return_value":"0x0"');
-const NO_MORE = piece(',"verdict":null,"detail":null}');
+const OFFSET = piece(',"offset_ns":');
+const DURATION = piece(',"duration_ns":');
 
-function putParent(out: JsonBytes, parent: Call['parent']): void {
+const depthAfter = (timing: CallTiming): Numbered =>
+  numbered(`,"timing":"${timing}","depth":`, ',"parent":');
+const depths: Readonly<Record<CallTiming, Numbered>> = {
+  exit: depthAfter('exit'),
+  'enter-only': depthAfter('enter-only'),
+  point: depthAfter('point'),
+  unfinished: depthAfter('unfinished'),
+};
+
+const parentLife = numbered('{"life":', ',"call":');
+const cpuAfterNone = numbered('null,"cpu":', ',"task":');
+const cpuAfterParent = numbered('},"cpu":', ',"task":');
+const putTask = remembered((task: Task) => `${taskText(task)},"device":`);
+const putDevice = remembered((device: Device) => `${deviceText(device)},"len":`);
+const mark = numbered(',"mark":', ',"protocol":');
+const packetAfterNull = numbered(',"return_value":null,"packet":', '');
+const packetAfter0 = numbered(',"return_value":"0x0","packet":', '');
+const RETURN_VALUE = piece(',"return_value":');
+const packetAfter = numbered(',"packet":', '');
+const NO_MORE = piece(',"verdict":null,"detail":null}');
+const VERDICT = piece(',"verdict":');
+const DETAIL = piece(',"detail":');
+
+function putParentAndCpu(out: JsonBytes, { parent, cpu }: Call): void {
   if (parent === undefined) {
-    putNull(out);
+    putNumbered(out, cpuAfterNone, cpu);
     return;
   }
-  put(out, ofParent.life);
-  putNumber(out, parent.life);
-  put(out, ofParent.call);
+  putNumbered(out, parentLife, parent.life);
   putNumber(out, parent.call);
-  put(out, DONE);
+  putNumbered(out, cpuAfterParent, cpu);
 }
 
-function putReturn(out: JsonBytes, value: bigint | undefined): void {
-  if (value === 0n) {
-    put(out, RETURNS_0);
-    return;
+function putReturnAndPacket(out: JsonBytes, { returnValue, packet }: Call): void {
+  if (returnValue === undefined) putNumbered(out, packetAfterNull, packet);
+  else if (returnValue === 0n) putNumbered(out, packetAfter0, packet);
+  else {
+    put(out, RETURN_VALUE);
+    putHex(out, returnValue);
+    putNumbered(out, packetAfter, packet);
   }
-  put(out, of.return_value);
-  if (value === undefined) putNull(out);
-  else putHex(out, value);
 }
 
 export function putCall(out: JsonBytes, call: Call): void {
   put(out, headOf(call));
   putNumber(out, call.seq);
-  put(out, of.offset_ns);
+  put(out, OFFSET);
   putNumber(out, call.offsetNs);
-  put(out, of.duration_ns);
+  put(out, DURATION);
   putNumberOrNull(out, call.durationNs);
-  put(out, of.timing);
-  putName(out, call.timing);
-  put(out, of.depth);
-  putNumber(out, call.depth);
-  put(out, of.parent);
-  putParent(out, call.parent);
-  put(out, of.cpu);
-  putNumber(out, call.cpu);
-  put(out, of.task);
+  putNumbered(out, depths[call.timing], call.depth);
+  putParentAndCpu(out, call);
   putTask(out, call.task);
-  put(out, of.device);
   putDevice(out, call.device);
-  put(out, of.len);
   putNumber(out, call.len);
-  put(out, of.mark);
-  putNumber(out, call.mark);
-  put(out, of.protocol);
+  putNumbered(out, mark, call.mark);
   putNumber(out, call.protocol);
-  putReturn(out, call.returnValue);
-  put(out, of.packet);
-  putNumber(out, call.packet);
+  putReturnAndPacket(out, call);
   if (call.verdict === undefined && call.detail === undefined) {
     put(out, NO_MORE);
     return;
   }
-  put(out, of.verdict);
+  put(out, VERDICT);
   putNameOrNull(out, call.verdict);
-  put(out, of.detail);
+  put(out, DETAIL);
   if (call.detail === undefined) putNull(out);
   else putDetail(out, call.detail);
   put(out, DONE);

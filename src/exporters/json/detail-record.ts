@@ -4,14 +4,13 @@ import {
   begin,
   createJsonBytes,
   end,
-  members,
   put,
   putList,
   putNull,
   putText,
   type JsonBytes,
-  type Piece,
 } from './bytes.ts';
+import { members, type Piece } from './pieces.ts';
 import { giveBack } from './slabs.ts';
 import { textOf, type Json } from './text.ts';
 import { DONE, putFlow, putLocation } from './values.ts';

@@ -1,84 +1,25 @@
 /** The JSON form of a life: its end, its packets, and what its calls tell besides; see records.ts. */
-import type { Life, LifeEnd, PacketSight } from '../../event/packet-path.ts';
-import {
-  members,
-  put,
-  putHex,
-  putList,
-  putName,
-  putNameOrNull,
-  putNull,
-  putNumber,
-  putNumberOrNull,
-  putText,
-  type JsonBytes,
-} from './bytes.ts';
+import type { FilterRule, Life, LifeEnd } from '../../event/packet-path.ts';
+import { put, putList, putNull, type JsonBytes, type Write } from './bytes.ts';
 import { putCall } from './call-record.ts';
+import { putName, putNameOrNull } from './names.ts';
+import { putHex, putNumber, putNumberOrNull } from './numbers.ts';
+import { members, moreMembers, piece, type Piece } from './pieces.ts';
+import { putSight } from './sight-record.ts';
 import { putChange, putConntrack, putCrossing, putSocket, putWait } from './story-records.ts';
-import { textOf } from './text.ts';
-import { DONE, putDevice, putFlow, putLocation } from './values.ts';
+import { DONE, putLocation } from './values.ts';
 
-const ofSight = members(
-  'offset_ns',
-  'seq',
-  'flow',
-  'len',
-  'bytes',
-  'mac_offset',
-  'network_offset',
-  'transport_offset',
-  'protocol',
-  'vlan',
-  'queue',
-  'gso',
-  'hash',
-  'mark',
-  'device',
-  'packet_type',
-  'socket',
-);
+const ofRule = members('family', 'table', 'chain', 'handle');
 
-const base64 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, byteLength).toString('base64');
-
-function putSight(out: JsonBytes, sight: PacketSight): void {
-  const { vlan, gso } = sight;
-  put(out, ofSight.offset_ns);
-  putNumber(out, sight.offsetNs);
-  put(out, ofSight.seq);
-  putNumber(out, sight.seq);
-  put(out, ofSight.flow);
-  putFlow(out, sight.flow);
-  put(out, ofSight.len);
-  putNumber(out, sight.len);
-  put(out, ofSight.bytes);
-  putText(out, `"${base64(sight.bytes)}"`);
-  put(out, ofSight.mac_offset);
-  putNumberOrNull(out, sight.macOffset);
-  put(out, ofSight.network_offset);
-  putNumberOrNull(out, sight.networkOffset);
-  put(out, ofSight.transport_offset);
-  putNumberOrNull(out, sight.transportOffset);
-  put(out, ofSight.protocol);
-  putNumber(out, sight.protocol);
-  put(out, ofSight.vlan);
-  if (vlan === undefined) putNull(out);
-  else putText(out, textOf({ tci: vlan.tci, protocol: vlan.protocol }));
-  put(out, ofSight.queue);
-  putNumber(out, sight.queue);
-  put(out, ofSight.gso);
-  if (gso === undefined) putNull(out);
-  else putText(out, textOf({ size: gso.size, segments: gso.segments }));
-  put(out, ofSight.hash);
-  putNumber(out, sight.hash);
-  put(out, ofSight.mark);
-  putNumber(out, sight.mark);
-  put(out, ofSight.device);
-  putDevice(out, sight.device);
-  put(out, ofSight.packet_type);
-  putNumber(out, sight.packetType);
-  put(out, ofSight.socket);
-  putHex(out, sight.socket);
+function putRule(out: JsonBytes, rule: FilterRule): void {
+  put(out, ofRule.family);
+  putName(out, rule.family);
+  put(out, ofRule.table);
+  putName(out, rule.table);
+  put(out, ofRule.chain);
+  putName(out, rule.chain);
+  put(out, ofRule.handle);
+  putNumber(out, rule.handle);
   put(out, DONE);
 }
 
@@ -103,7 +44,7 @@ function putEnd(out: JsonBytes, end: LifeEnd | undefined): void {
   putNameOrNull(out, end.program);
   put(out, ofEnd.rule);
   if (end.rule === undefined) putNull(out);
-  else putText(out, textOf({ ...end.rule }));
+  else putRule(out, end.rule);
   put(out, DONE);
 }
 
@@ -132,22 +73,46 @@ const ofLife = members(
   'end',
   'calls',
   'packets',
-  'sockets',
-  'conntracks',
-  'waits',
-  'crossings',
-  'changes',
 );
+const NO_LINKS = piece(',"parent":null,"merged_into":null');
+
+const listsOf = moreMembers('sockets', 'conntracks', 'waits', 'crossings', 'changes');
+const emptyList = (name: keyof typeof listsOf): Piece => piece(`,"${name}":[]`);
+const empty = {
+  sockets: emptyList('sockets'),
+  conntracks: emptyList('conntracks'),
+  waits: emptyList('waits'),
+  crossings: emptyList('crossings'),
+  changes: emptyList('changes'),
+} as const;
+
+/** A list that is empty mostly. */
+function putMore<T>(
+  out: JsonBytes,
+  name: keyof typeof empty,
+  all: readonly T[],
+  write: Write<T>,
+): void {
+  if (all.length === 0) {
+    put(out, empty[name]);
+    return;
+  }
+  put(out, listsOf[name]);
+  putList(out, all, write);
+}
 
 export function putLife(out: JsonBytes, life: Life): void {
   put(out, ofLife.id);
   putNumber(out, life.id);
   put(out, ofLife.skb);
   putHex(out, life.skb);
-  put(out, ofLife.parent);
-  putLink(out, life.parent);
-  put(out, ofLife.merged_into);
-  putLink(out, life.mergedInto);
+  if (life.parent === undefined && life.mergedInto === undefined) put(out, NO_LINKS);
+  else {
+    put(out, ofLife.parent);
+    putLink(out, life.parent);
+    put(out, ofLife.merged_into);
+    putLink(out, life.mergedInto);
+  }
   put(out, ofLife.offset_ns);
   putNumber(out, life.offsetNs);
   put(out, ofLife.end);
@@ -156,15 +121,10 @@ export function putLife(out: JsonBytes, life: Life): void {
   putList(out, life.calls, putCall);
   put(out, ofLife.packets);
   putList(out, life.packets, putSight);
-  put(out, ofLife.sockets);
-  putList(out, life.sockets, putSocket);
-  put(out, ofLife.conntracks);
-  putList(out, life.conntracks, putConntrack);
-  put(out, ofLife.waits);
-  putList(out, life.waits, putWait);
-  put(out, ofLife.crossings);
-  putList(out, life.crossings, putCrossing);
-  put(out, ofLife.changes);
-  putList(out, life.changes, putChange);
+  putMore(out, 'sockets', life.sockets, putSocket);
+  putMore(out, 'conntracks', life.conntracks, putConntrack);
+  putMore(out, 'waits', life.waits, putWait);
+  putMore(out, 'crossings', life.crossings, putCrossing);
+  putMore(out, 'changes', life.changes, putChange);
   put(out, DONE);
 }

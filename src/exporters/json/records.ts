@@ -9,48 +9,31 @@ import {
   begin,
   createJsonBytes,
   end,
-  members,
-  piece,
   put,
   putList,
-  putName,
-  putNumber,
   putQuoted,
   putText,
   type JsonBytes,
 } from './bytes.ts';
 import { putLife } from './life-record.ts';
+import { putName, remembered } from './names.ts';
+import { putNumber } from './numbers.ts';
+import { moreMembers, piece } from './pieces.ts';
 import { putOutcome } from './story-records.ts';
 import { giveBack } from './slabs.ts';
 import { textOf, type Fields } from './text.ts';
+import { putTimes } from './times.ts';
 import { DONE, putFlow } from './values.ts';
 
 /** Changes when a reader of the old form would misread the new one; added fields do not change it. */
 export const pathSchema = 'skbspan.path/1';
 export const summarySchema = 'skbspan.summary/1';
 
-const NS_DIGITS = 9;
-let seconds = '0';
-let secondsText = '1970-01-01T00:00:00';
-
-/** `2026-08-21T22:13:20.123456789Z` of nanoseconds since 1970, in decimal. */
-function isoTimeOf(epochNs: string): string {
-  const at = epochNs.slice(0, -NS_DIGITS);
-  if (at !== seconds) {
-    seconds = at;
-    secondsText = new Date(Number(at) * 1_000).toISOString().slice(0, 19);
-  }
-  return `${secondsText}.${epochNs.slice(-NS_DIGITS).padStart(NS_DIGITS, '0')}Z`;
-}
-
-export const isoTime = (epochNs: bigint): string => isoTimeOf(epochNs.toString());
-
-const ofPath = members(
-  'schema',
+const HEAD = piece(textOf({ schema: pathSchema }).slice(0, -1));
+const ofPath = moreMembers(
   'id',
   'trace_id',
   'time',
-  'start_time_ns',
   'duration_ns',
   'direction',
   'ending',
@@ -58,9 +41,9 @@ const ofPath = members(
   'flow',
   'lives',
   'outcome',
-  'host',
-  'boot_id',
 );
+const NO_LOSSES = piece(',"losses":[]');
+
 function putLoss(out: JsonBytes, loss: PathLoss): void {
   const fields = {
     cause: loss.cause,
@@ -73,6 +56,10 @@ function putLoss(out: JsonBytes, loss: PathLoss): void {
   putText(out, textOf(fields));
 }
 
+const putOrigin = remembered(
+  ({ host, bootId }: Origin) => `,${textOf({ host, boot_id: bootId }).slice(1, -1)}`,
+);
+
 /** One packet path as a JSON object; whose it is, if that is known; and `putMore` members at its end. */
 export function putPath(
   out: JsonBytes,
@@ -80,37 +67,31 @@ export function putPath(
   origin: Origin | undefined,
   putMore?: (out: JsonBytes) => void,
 ): void {
-  put(out, ofPath.schema);
-  putName(out, pathSchema);
+  put(out, HEAD);
   put(out, ofPath.id);
   putNumber(out, path.id);
   put(out, ofPath.trace_id);
   putQuoted(out, path.traceId);
-  const startTime = path.startTimeNs.toString();
   put(out, ofPath.time);
-  putQuoted(out, isoTimeOf(startTime));
-  put(out, ofPath.start_time_ns);
-  putQuoted(out, startTime);
+  putTimes(out, path.startTimeNs);
   put(out, ofPath.duration_ns);
   putNumber(out, path.durationNs);
   put(out, ofPath.direction);
   putName(out, path.direction);
   put(out, ofPath.ending);
   putName(out, path.ending);
-  put(out, ofPath.losses);
-  putList(out, path.losses, putLoss);
+  if (path.losses.length === 0) put(out, NO_LOSSES);
+  else {
+    put(out, ofPath.losses);
+    putList(out, path.losses, putLoss);
+  }
   put(out, ofPath.flow);
   putFlow(out, path.flow);
   put(out, ofPath.lives);
   putList(out, path.lives, putLife);
   put(out, ofPath.outcome);
   putOutcome(out, path.outcome);
-  if (origin !== undefined) {
-    put(out, ofPath.host);
-    putQuoted(out, origin.host);
-    put(out, ofPath.boot_id);
-    putQuoted(out, origin.bootId);
-  }
+  if (origin !== undefined) putOrigin(out, origin);
   putMore?.(out);
   put(out, DONE);
 }

@@ -5,6 +5,8 @@
  */
 export interface Slab {
   readonly bytes: Buffer;
+  /** Of `bytes`: a plain number, since it is asked for with every piece. */
+  readonly size: number;
   /** Of all of `bytes`. */
   readonly view: DataView;
   /** Records in it that are not given back, and one for who writes. */
@@ -20,7 +22,7 @@ const slabs = new WeakMap<ArrayBufferLike, Slab>();
 
 function makeSlab(bytes: Buffer): Slab {
   const { buffer, byteOffset, byteLength } = bytes;
-  return { bytes, view: new DataView(buffer, byteOffset, byteLength), users: 1 };
+  return { bytes, size: byteLength, view: new DataView(buffer, byteOffset, byteLength), users: 1 };
 }
 
 export const emptySlab = (): Slab => makeSlab(Buffer.alloc(0));

@@ -8,18 +8,10 @@ import type {
   SocketSight,
   Wait,
 } from '../../event/packet-path.ts';
-import {
-  members,
-  put,
-  putHex,
-  putName,
-  putNull,
-  putNumber,
-  putNumberOrNull,
-  putQuoted,
-  putText,
-  type JsonBytes,
-} from './bytes.ts';
+import { put, putNull, putQuoted, putText, type JsonBytes } from './bytes.ts';
+import { putName } from './names.ts';
+import { putHex, putNumber, putNumberOrNull } from './numbers.ts';
+import { members } from './pieces.ts';
 import { textOf, type Fields } from './text.ts';
 import { DONE, putDevice, putFlow, putTask } from './values.ts';
 

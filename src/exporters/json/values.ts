@@ -1,29 +1,15 @@
 /** What several of the JSON records have in common (records.ts). */
 import type { CodeLocation, Device, Flow, Task } from '../../event/packet-path.ts';
-import {
-  members,
-  piece,
-  put,
-  putHex,
-  putName,
-  putNameOrNull,
-  putNull,
-  putNumber,
-  putNumberOrNull,
-  putQuoted,
-  putQuotedOrNull,
-  remembered,
-  type JsonBytes,
-} from './bytes.ts';
+import { put, putNull, putQuoted, putQuotedOrNull, type JsonBytes } from './bytes.ts';
+import { putName, putNameOrNull, remembered } from './names.ts';
+import { putHex, putNumber, putNumberOrNull } from './numbers.ts';
+import { members, moreMembers, piece, type Piece } from './pieces.ts';
 import { textOf } from './text.ts';
 
 /** What ends an object. */
 export const DONE = piece('}');
 
-const ofFlow = members(
-  'network',
-  'transport',
-  'source_address',
+const ofFlow = moreMembers(
   'source_port',
   'destination_address',
   'destination_port',
@@ -31,16 +17,32 @@ const ofFlow = members(
   'detail',
 );
 
+/** What flows of one network and transport have in common. */
+const flowHeads = {
+  ipv4: new Map<string, Piece>(),
+  ipv6: new Map<string, Piece>(),
+  arp: new Map<string, Piece>(),
+  other: new Map<string, Piece>(),
+} as const;
+const FLOW_HEADS_MOST = 256;
+
+function flowHeadOf({ network, transport }: Flow): Piece {
+  const heads = flowHeads[network];
+  let known = heads.get(transport);
+  if (known === undefined) {
+    known = piece(`${textOf({ network, transport }).slice(0, -1)},"source_address":`);
+    if (heads.size >= FLOW_HEADS_MOST) heads.clear();
+    heads.set(transport, known);
+  }
+  return known;
+}
+
 export function putFlow(out: JsonBytes, flow: Flow | undefined): void {
   if (flow === undefined) {
     putNull(out);
     return;
   }
-  put(out, ofFlow.network);
-  putName(out, flow.network);
-  put(out, ofFlow.transport);
-  putName(out, flow.transport);
-  put(out, ofFlow.source_address);
+  put(out, flowHeadOf(flow));
   putQuoted(out, flow.sourceAddress);
   put(out, ofFlow.source_port);
   putNumberOrNull(out, flow.sourcePort);
@@ -55,8 +57,7 @@ export function putFlow(out: JsonBytes, flow: Flow | undefined): void {
   put(out, DONE);
 }
 
-/** The path builder makes one object for each device and task, which never changes. */
-export const putDevice = remembered((device: Device): string =>
+export const deviceText = (device: Device): string =>
   textOf({
     netns: device.netns,
     netns_name: device.netnsName,
@@ -64,10 +65,9 @@ export const putDevice = remembered((device: Device): string =>
     name: device.name,
     mtu: device.mtu,
     kind: device.kind,
-  }),
-);
+  });
 
-export const putTask = remembered((task: Task): string =>
+export const taskText = (task: Task): string =>
   textOf({
     tid: task.tid,
     tgid: task.tgid,
@@ -75,8 +75,11 @@ export const putTask = remembered((task: Task): string =>
     cgroup: task.cgroup.toString(),
     container_id: task.containerId,
     pod_uid: task.podUid,
-  }),
-);
+  });
+
+/** The path builder makes one object for each device and task, which never changes. */
+export const putDevice = remembered(deviceText);
+export const putTask = remembered(taskText);
 
 const ofLocation = members('address', 'func', 'offset', 'module');
 

@@ -48,7 +48,7 @@ export interface DeliveryOptions {
 }
 
 /** So much is under way while as much is made: enough for large batches in each of a dozen partitions. */
-const GROUP_BYTES = 2 * 1024 * 1024;
+export const groupBytes = 2 * 1024 * 1024;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { encoder, link, deliveryMs, onNotice } = options;
@@ -97,8 +97,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       lose('record_too_large', 1);
       return [];
     }
-    const owner = { lost: false };
-    return records.map((record) => ({ ...record, owner }));
+    return records;
   }
 
   /** What was not written, and nobody keeps. */
@@ -154,7 +153,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         if (full !== undefined) group.push(send(full));
         bytes += record.value.length;
       }
-      if (bytes >= GROUP_BYTES) await endGroup();
+      if (bytes >= groupBytes) await endGroup();
     }
     await endGroup();
   }

@@ -1,6 +1,7 @@
 import type { Origin, PacketPath } from '../../event/packet-path.ts';
 import { pathSchema } from '../json/records.ts';
-import type { Headers, KafkaRecord } from './client.ts';
+import type { OwnedRecord } from './batches.ts';
+import type { Headers } from './client.ts';
 import { hopSchema, hopValues } from './hop-records.ts';
 import type { KafkaOptions } from './options.ts';
 import { pathValue } from './path-records.ts';
@@ -13,8 +14,11 @@ export const defaultMaxBytes = 1_000_000;
 export interface Encoder {
   /** On every record that has none of its own: schema, host and boot. */
   readonly headers: Headers;
-  /** The records of a path, named after its own host if it has come from another; undefined if one of them is bigger than a record may be. */
-  encode(path: PacketPath): readonly KafkaRecord[] | undefined;
+  /**
+   * The records of a path, which is their owner, named after its own host if it has come from another; undefined if one of them
+   * is bigger than a record may be.
+   */
+  encode(path: PacketPath): readonly OwnedRecord[] | undefined;
 }
 
 const schemas = { json: pathSchema, hops: hopSchema, otlp_proto: 'otlp_proto' } as const;
@@ -38,11 +42,13 @@ export async function createEncoder(options: KafkaOptions): Promise<Encoder> {
     encode(path) {
       const keyBytes = Buffer.from(recordKey(path, key));
       const { origin } = path;
-      const headers = origin === undefined ? {} : { headers: headersOf(origin) };
-      const records: KafkaRecord[] = [];
+      const headers = origin && headersOf(origin);
+      const owner = { lost: false };
+      const records: OwnedRecord[] = [];
       for (const value of toValues(path, origin ?? here)) {
         if (value === undefined || value.length > maxBytes) return undefined;
-        records.push({ key: keyBytes, value, ...headers });
+        const record = { key: keyBytes, value, owner };
+        records.push(headers === undefined ? record : { ...record, headers });
       }
       return records;
     },

@@ -87,7 +87,7 @@ export function createKafkaExporter(
           }),
         (error) => explainFault(error, connection, topic),
       );
-      const spill = open(options.spill, { skbspan_spill: 1, topic, headers: encoder.headers });
+      const spill = open(options.spill, { skbspan_spill: 2, topic, headers: encoder.headers });
       try {
         await firstContact(link, spill !== undefined, onNotice);
       } catch (error) {

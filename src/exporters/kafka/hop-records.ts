@@ -3,7 +3,7 @@
  * stands in the row of its last call only, so that a drop is counted once; a life without calls has one row, without a func.
  */
 import type { Call, Life, Origin, PacketPath } from '../../event/packet-path.ts';
-import { isoTime } from '../json/records.ts';
+import { isoTime } from '../json/times.ts';
 import { contentId } from './content-id.ts';
 import { begin, createJsonBytes, end, putText } from '../json/bytes.ts';
 import { textOf } from '../json/text.ts';

@@ -13,12 +13,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SkbspanError, UsageError } from '../../errors.ts';
-import type { KafkaRecord } from './client.ts';
+import type { Headers, KafkaRecord } from './client.ts';
 import {
+  createFrames,
   decodeSegment,
-  encodeFrames,
   encodeHeader,
-  frameSize,
   type Segment,
   type SegmentHeader,
 } from './spill-segment.ts';
@@ -52,7 +51,15 @@ export function openSpill(folder: string, maxBytes: number, header: SegmentHeade
     files.set(file, statSync(file).size);
   }
   let bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
-  let active: { readonly file: string; readonly descriptor: number; size: number } | undefined;
+  let active:
+    | {
+        readonly file: string;
+        readonly descriptor: number;
+        size: number;
+        /** Of its last record. */
+        headers: Headers;
+      }
+    | undefined;
   let count = 0;
   const started = Date.now();
 
@@ -85,7 +92,7 @@ export function openSpill(folder: string, maxBytes: number, header: SegmentHeade
     const name = `${started}-${process.pid}-${String(count).padStart(6, '0')}${SUFFIX}`;
     const file = join(folder, name);
     try {
-      active = { file, descriptor: openSync(file, 'wx'), size: 0 };
+      active = { file, descriptor: openSync(file, 'wx'), size: 0, headers: header.headers };
     } catch {
       return false;
     }
@@ -102,19 +109,20 @@ export function openSpill(folder: string, maxBytes: number, header: SegmentHeade
       return bytes;
     },
     append(records) {
-      const fits: (typeof records)[number][] = [];
       const rest: (typeof records)[number][] = [];
+      const frames = createFrames(active?.headers ?? header.headers, header.headers);
       let size = 0;
       for (const record of records) {
-        const more = frameSize(record);
+        const more = frames.size(record);
         if (bytes + size + more > maxBytes) rest.push(record);
         else {
-          fits.push(record);
+          frames.add(record);
           size += more;
         }
       }
-      if (fits.length === 0) return rest;
-      if ((active === undefined && !begin()) || !write(encodeFrames(fits))) return records;
+      if (size === 0) return rest;
+      if ((active === undefined && !begin()) || !write(frames.bytes())) return records;
+      if (active !== undefined) active.headers = frames.headers;
       if (active !== undefined && active.size >= SEGMENT_BYTES) endActive();
       return rest;
     },

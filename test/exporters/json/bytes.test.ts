@@ -4,14 +4,14 @@ import {
   begin,
   createJsonBytes,
   end,
-  piece,
   put,
-  putName,
-  putNumber,
   putQuoted,
   putText,
   type JsonBytes,
 } from '../../../src/exporters/json/bytes.ts';
+import { putName } from '../../../src/exporters/json/names.ts';
+import { putNumber } from '../../../src/exporters/json/numbers.ts';
+import { piece } from '../../../src/exporters/json/pieces.ts';
 import { giveBack } from '../../../src/exporters/json/slabs.ts';
 import { textOf } from '../../../src/exporters/json/text.ts';
 

@@ -4,12 +4,12 @@ import { describe, test } from 'node:test';
 
 import type { PacketPath } from '../../../src/event/packet-path.ts';
 import {
-  isoTime,
   jsonLine,
   pathLines,
   pathRecord,
   summaryRecord,
 } from '../../../src/exporters/json/records.ts';
+import { isoTime } from '../../../src/exporters/json/times.ts';
 import { createTextExporter } from '../../../src/exporters/text/text-exporter.ts';
 import { allPaths, packetPaths, pingPath, tcpSegmentPath } from '../../fixtures/packet-paths.ts';
 import { someStatistics } from '../../pipeline/stub-exporter.ts';

@@ -15,7 +15,7 @@ import { SkbspanError } from '../../../src/errors.ts';
 import type { KafkaRecord } from '../../../src/exporters/kafka/client.ts';
 import { openSpill, type Spill } from '../../../src/exporters/kafka/spill.ts';
 
-const header = { skbspan_spill: 1, topic: 't', headers: { schema: 's', host: 'h' } } as const;
+const header = { skbspan_spill: 2, topic: 't', headers: { schema: 's', host: 'h' } } as const;
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'skbspan-spill-'));
@@ -41,6 +41,64 @@ function drain(spill: Spill): KafkaRecord[] {
 
 const texts = (records: readonly KafkaRecord[]): string[] =>
   records.map(({ value }) => value.toString().replace(/\.+$/, ''));
+
+test('each record has its own headers after the spill: those of another host, or of an earlier boot', (t) => {
+  const path = folder(t);
+  const far = { schema: 's', host: 'far', boot_id: '1' };
+  const records: KafkaRecord[] = [
+    record('0'),
+    { ...record('1'), headers: far },
+    { ...record('2'), headers: { ...far } },
+    { ...record('3'), headers: { ...far, boot_id: '2' } },
+    record('4'),
+    { ...record('5'), headers: { ...header.headers } },
+  ];
+  const first = openSpill(path, 1e9, header);
+  // In parts: what was last in one is what the next begins with.
+  for (const part of [records.slice(0, 2), records.slice(2, 3), records.slice(3)])
+    assert.deepEqual(first.append(part), []);
+  first.close();
+  const second = openSpill(path, 1e9, { ...header, headers: { schema: 's', host: 'later' } });
+  const back = drain(second);
+  const expected = records.map(({ headers = header.headers }) => headers);
+  assert.deepEqual(
+    back.map(({ headers }) => headers),
+    expected,
+  );
+  // A part of it cannot be sent and goes to the spill again: of this run, but still not its own.
+  assert.deepEqual(second.append(back), []);
+  assert.deepEqual(
+    drain(second).map(({ headers }) => headers),
+    expected,
+  );
+  assert.deepEqual(texts(back), ['0', '1', '2', '3', '4', '5']);
+  second.close();
+});
+
+test('the bound counts headers too', (t) => {
+  const spill = openSpill(folder(t), 1_000, header);
+  const records = Array.from({ length: 30 }, (_, index) => ({
+    ...record(String(index)),
+    headers: { schema: 's', host: `host ${index}` },
+  }));
+  const rest = spill.append(records);
+  assert.ok(rest.length > 0 && rest.length < records.length);
+  assert.ok(spill.bytes <= 1_000 + JSON.stringify(header).length + 1, String(spill.bytes));
+  assert.equal(drain(spill).length, records.length - rest.length);
+  spill.close();
+});
+
+test('a file of the version before, without headers between, is read', (t) => {
+  const path = folder(t);
+  const old = openSpill(path, 1e9, { ...header, skbspan_spill: 1 });
+  old.append([record('old')]);
+  old.close();
+  const spill = openSpill(path, 1e9, header);
+  const [back] = drain(spill);
+  assert.equal(back?.value.toString(), 'old');
+  assert.deepEqual(back.headers, header.headers);
+  spill.close();
+});
 
 test('a later run gets the records in order, with the headers of the run that wrote them', (t) => {
   const path = folder(t);
