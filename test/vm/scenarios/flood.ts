@@ -13,16 +13,22 @@ const PAYLOAD_BYTES = 64;
 const COLLECTED_MS = 3500;
 
 const MAPS = ['lives', 'calls', 'merging', 'refused'] as const;
-type Entries = Readonly<Record<(typeof MAPS)[number], number>>;
+const PLACES = 'call_places';
+type Entries = Readonly<Record<(typeof MAPS)[number] | typeof PLACES, number>>;
 
-/** Entries of the tracker's maps, by the word of bpftool. */
-const entries = (lab: Lab): Entries =>
-  Object.fromEntries(
-    MAPS.map((name) => [
-      name,
-      (JSON.parse(lab.run(`bpftool -j map dump name ${name}`) || '[]') as unknown[]).length,
-    ]),
-  ) as Entries;
+/** Entries of the tracker's maps and taken places of its table of calls (bpf/calls.h), by the word of bpftool. */
+function entries(lab: Lab): Entries {
+  const counts = MAPS.map((name): [string, number] => [
+    name,
+    (JSON.parse(lab.run(`bpftool -j map dump name ${name}`) || '[]') as unknown[]).length,
+  ]);
+  // The kernel cuts names after 15 characters.
+  const table = lab.run(`bpftool -j map dump name ${`.data.${PLACES}`.slice(0, 15)}`);
+  const places = Array.from(table.matchAll(/"key":(\d+),"token"/g), ([, key]) => key);
+  if (places.length === 0) throw new Error(`no places in ${table.slice(0, 400)}`);
+  counts.push([PLACES, places.filter((key) => key !== '0').length]);
+  return Object.fromEntries(counts) as Entries;
+}
 
 /** 50,000 numbered packets: each is one path, whatever addresses the kernel gives their sk_buffs; and nothing is left behind. */
 export const flood: Scenario = {
@@ -106,7 +112,7 @@ export const flood: Scenario = {
     // A hit that was missed may have been the one that told the end of a packet; nothing else excuses a path without one.
     assert.ok(seen.incomplete <= recursion, `${seen.incomplete} paths incomplete`);
     assert.ok(reuse > 50, 'addresses were used again, else this proves nothing');
-    for (const name of MAPS) {
+    for (const name of [...MAPS, PLACES] as const) {
       assert.ok(
         seen.after[name] <= seen.before[name] + 8,
         `${name} grew: ${JSON.stringify([seen.before, seen.after])}`,

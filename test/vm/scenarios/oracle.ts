@@ -115,10 +115,13 @@ function recordGraph(
   }
 }
 
-/** skb_attempt_defer_free() and skb_defer_free_flush(), net/core/skbuff.c and net/core/dev.c */
+/**
+ * skb_attempt_defer_free() and skb_defer_free_flush(), net/core/skbuff.c and net/core/dev.c. A softirq runs in ksoftirqd, after an
+ * interrupt, or where softirqs are allowed again: within any function, or none.
+ */
 const GIVEN_BACK: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    'napi_consume_skb < __dev_queue_xmit',
+    'napi_consume_skb',
     'skb_release_head_state < napi_consume_skb',
     'skb_release_data < napi_consume_skb',
     'skb_free_head < skb_release_data',
