@@ -23,7 +23,7 @@ static __noinline __maybe_unused enum verdict first_look(const struct probe *pro
 {
 	struct skb_seen seen;
 	struct skb_copy *skb = (void *)&seen;
-	struct life *life = life_at(probe->skb);
+	struct life *life = probe->unborn ? NULL : life_at(probe->skb);
 	u64 head;
 
 	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))

@@ -49,11 +49,13 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 {
 	u64 skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
 	u64 sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15), token;
+	bool unborn = !may_live(skb);
 	struct probe probe;
 
 	if (!control.recording)
 		return 0;
-	if (SKB_DIRECT && !config.inner && !config.details && !control.frames && !(cookie & COOKIE_SPECIAL)) {
+	if (SKB_DIRECT && !config.inner && !config.details && !control.frames && !(cookie & COOKIE_SPECIAL) &&
+	    !unborn) {
 		token = on_known(skb, sock, frame, cookie, cookie_role(cookie) ? regs_caller(ctx) : 0);
 		if (token != NOT_KNOWN)
 			return token;
@@ -66,6 +68,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		.frame = frame,
 		.flags = cookie_exits(cookie) ? 0 : FLAG_ENTER_ONLY,
 		.silent = cookie_silent(cookie),
+		.unborn = unborn && !control.frames, /* see_skb() may begin its life yet */
 	};
 	if (probe.role == ROLE_INNER) {
 		if (!config.inner)

@@ -31,8 +31,8 @@ static __always_inline bool same_connection(const struct life *life, u64 conntra
 }
 
 /*
- * A call on an skb of a function that has no role, or is part of freeing: only then there is a `caller`, and the packet may be
- * dying. Returns the call token, 0: the record was lost; NOT_KNOWN. A global function: the verifier looks at it by itself, once,
+ * A call on an skb that may_live(), of a function that has no role, or is part of freeing: only then there is a `caller`, and
+ * the packet may be dying. Returns the call token, 0: the record was lost; NOT_KNOWN. A global function: the verifier looks at it by itself, once,
  * and not at on_call() again for each way out of here.
  */
 __noinline u64 on_known(u64 address, u64 socket, u64 frame, u64 cookie, u64 caller)
@@ -47,7 +47,7 @@ __noinline u64 on_known(u64 address, u64 socket, u64 frame, u64 cookie, u64 call
 
 	if (!SKB_DIRECT)
 		return NOT_KNOWN;
-	life = life_at(address);
+	life = bpf_map_lookup_elem(&lives, &address);
 	if (!life || life->state > (caller ? LIFE_DYING : LIFE_ALIVE) || life->first || !life->netns)
 		return NOT_KNOWN;
 	skb = SEEN_AS(struct sk_buff, address);

@@ -74,6 +74,8 @@ static __always_inline u64 regs_caller(const struct probe_regs *ctx)
 
 static __always_inline u64 regs_argument(const struct probe_regs *ctx, u32 position)
 {
+	if (!position)
+		return 0;
 	if (position == 1)
 		return LOAD_ARGUMENT(ctx, ARGUMENT_1);
 	if (position == 2)

@@ -49,11 +49,17 @@ static __always_inline u32 lived_bit(u64 skb)
 	return (u32)low * 0x9e3779b9U >> 16;
 }
 
-static __always_inline struct life *life_at(u64 skb)
+/* False: there is no life at this address, and never was. */
+static __always_inline bool may_live(u64 skb)
 {
 	u32 bit = lived_bit(skb);
 
-	return lived[bit / 64] >> bit % 64 & 1 ? bpf_map_lookup_elem(&lives, &skb) : NULL;
+	return lived[bit / 64] >> bit % 64 & 1;
+}
+
+static __always_inline struct life *life_at(u64 skb)
+{
+	return may_live(skb) ? bpf_map_lookup_elem(&lives, &skb) : NULL;
 }
 
 struct probe {
@@ -65,6 +71,7 @@ struct probe {
 	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
+	u8 unborn; /* may_live() was asked and said no */
 };
 
 /* What detail records follow a call; none in programs.bpf.o, which tells no details. */
