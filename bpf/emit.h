@@ -71,20 +71,26 @@ static __always_inline void emit_link(struct life *life, u64 skb, u64 parent, u6
 	submit(event);
 }
 
-static __always_inline void emit_free(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
+/* `id` and `seq`: of the life, whose entry may be gone by now. */
+static __always_inline void emit_free_of(u64 id, u32 seq, u64 skb, u64 location, u32 probe, u8 how)
 {
-	struct free_event *event;
-	u32 seq = next_seq(life);
+	struct free_event *event = reserve(sizeof(*event));
 
-	event = reserve(sizeof(*event));
 	if (!event)
 		return;
-	fill_header(&event->header, EVENT_FREE, life->id, seq, probe, 0);
+	fill_header(&event->header, EVENT_FREE, id, seq, probe, 0);
 	event->location = location;
 	event->skb = skb;
 	event->how = how;
 	__builtin_memset(event->_pad, 0, sizeof(event->_pad));
 	submit(event);
+}
+
+static __always_inline void emit_free(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
+{
+	u32 seq = next_seq(life);
+
+	emit_free_of(life->id, seq, skb, location, probe, how);
 }
 
 static __always_inline void emit_drop(struct life *life, u64 skb, u64 location, u32 reason)

@@ -141,22 +141,32 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 		merge(skb, into, token, probe, LINK_GRO);
 }
 
-/* `token`: of the call that may have left the freeing of its skb to another CPU, which may be done with that already. */
+/*
+ * `token`: of the call that may have left the freeing of its skb to another CPU. That one may be at it now, or be done already and
+ * have a new life at the address: so the entry is claimed as collect_one() does it, and nothing stands between that and its end.
+ */
 static __always_inline void deferred(u64 token, u32 probe)
 {
 	u64 number = token >> 16, skb;
 	struct merging *found = bpf_map_lookup_elem(&merging, &number);
 	struct life *life;
+	u32 seq;
 
 	if (!found)
 		return;
 	skb = found->skb;
 	bpf_map_delete_elem(&merging, &number);
 	life = bpf_map_lookup_elem(&lives, &skb);
-	if (!life || life->id != number || life->state != LIFE_ALIVE)
+	if (!life || life->id != number ||
+	    __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_COLLECTED) != LIFE_ALIVE)
 		return;
-	die(life, skb, 0, probe, FREE_RELEASED);
-	forget(skb, life);
+	if (life->id != number) {
+		life->state = LIFE_ALIVE;
+		return;
+	}
+	seq = next_seq(life);
+	bpf_map_delete_elem(&lives, &skb);
+	emit_free_of(number, seq, skb, 0, probe, FREE_RELEASED);
 }
 
 static __always_inline void queue_fragment(u64 queue, u64 skb, u64 token, u32 probe)
