@@ -66,13 +66,7 @@ test('a flood of numbered packets: every one is one path', { timeout: 300_000 },
   assert.ok(sent >= PACKETS, `${sent} sent`);
   assert.deepEqual([seen.joined, seen.split], [0, 0], seen.examples.join('\n'));
   assert.equal(losses.get('ring_full'), 0, 'the ring held all');
-  // A main thread that gets no CPU for long is not waited for.
-  const dropped = losses.get('paths_dropped') ?? 0;
-  assert.ok(
-    seen.numbers <= PACKETS && seen.numbers + dropped >= PACKETS,
-    `every packet is there or counted: ${seen.numbers} of ${PACKETS}, ${dropped} dropped`,
-  );
-  assert.ok(seen.numbers > PACKETS / 2, 'else this proves nothing');
+  assert.equal(seen.numbers, PACKETS, 'every packet is there');
 });
 
 /**
