@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { assertNested, functionsOf, type Scenario } from '../scenario.ts';
 import { undisturbed } from '../undisturbed.ts';
 
-const CALLS = 4;
+/** Where calls find a place depends on the addresses of their frames: with one place, and one entry beside it, little is left to luck. */
+const CALLS = 1;
 
 /** The table of open calls is too small on purpose: each exit that finds no call is counted, and that call is shown without an end. */
 export const smallCalls: Scenario = {
