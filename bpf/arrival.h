@@ -37,7 +37,6 @@ static __always_inline void set_field(struct skb_copy *skb, u64 at, u64 bytes, u
 #define SET_SKB_FIELD(copy, bytes, member, value)                                                                      \
 	set_field(copy, bpf_core_field_offset(struct sk_buff, member), bytes, value)
 
-#define ETHERNET_BYTES 14
 #define VLAN_BYTES 4
 
 /* The frame as the skb that would be built from it, for the filters and the packet record. */
@@ -92,7 +91,7 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 	}
 	if (!frame) {
 		/* No skb yet that an expression could be about. */
-		if (config.filters & FILTER_EXPRESSION || wanted(&skb, 0, NULL, question) != VERDICT_YES)
+		if (config.filters & FILTER_EXPRESSION || wanted(&skb, 0, data, 0, question) != VERDICT_YES)
 			return 0;
 		if (bpf_map_update_elem(&frames, &data, &new_frame, BPF_ANY)) {
 			count(COUNT_LOST_LIVES_FULL);

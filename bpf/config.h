@@ -40,7 +40,7 @@ struct config {
 	u32 tgid;
 	u32 cgroup_level; /* of the cgroup, root: 0 */
 	u32 sample_rate;
-	u32 questions; /* how many of the filters are code that is put in; the verifier walks on_call once more for each */
+	u32 questions; /* how many of the filters are code that is put in; the verifier walks first_look() once more for each */
 	char ifname[16]; /* the rest zero */
 	/* What to tell of each call besides (detail.h). */
 	u32 details; /* enum detail, MAP and VALUE not among them */

@@ -23,6 +23,7 @@ enum filter_window {
 	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
 };
 
+#define ETHERNET_BYTES 14
 #define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
 
 #define PACKET_OUTGOING 4
@@ -43,16 +44,13 @@ __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 
 /*
  * What is to be asked of the generated code, and the state of asking. The stack of a BPF program is 512 bytes for all functions
- * that call one another, so whoever finds out what to ask (on_call in track.h, with the copy of an skb on its stack) does not
+ * that call one another, so whoever finds out what to ask (first_look() in follow.h, with the copy of an skb on its stack) does not
  * ask, but returns to the program itself, which does (follow.h).
  */
 struct question {
 	u64 start; /* of the window */
 	u32 linear; /* and LINEAR_* */
-	union {
-		u32 len;
-		u32 tell; /* once the call is recorded, and nothing is to be asked: TELL_* of surroundings.h */
-	};
+	u32 len;
 	/*
 	 * enum stage of this question; those before are answered, all with yes. Eight bytes wide, for older verifiers follow what is
 	 * known of a value on the stack only then: they know by it whether there is a question at all.
@@ -73,10 +71,12 @@ enum stage {
 #define LINEAR_IS_NETWORK 0x40000000
 #define LINEAR_BYTES 0x3fffffff
 
-static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u32 start, u32 flags)
+/* `head`: skb->head; `tail` as in the skb. */
+static __always_inline bool ask_window(struct question *question, const struct skb_copy *skb, u64 head, u32 tail,
+				       u32 start, u32 flags)
 {
-	u64 head = SKB_FIELD(skb, u64, head), data = SKB_FIELD(skb, u64, data);
-	u32 tail = SKB_FIELD(skb, u32, tail), len = SKB_FIELD(skb, u32, len);
+	u64 data = SKB_FIELD(skb, u64, data);
+	u32 len = SKB_FIELD(skb, u32, len);
 
 	if (start > tail)
 		return false;
@@ -88,39 +88,53 @@ static __always_inline bool ask_window(struct question *question, const struct s
 	return true;
 }
 
+/* Has the device Ethernet headers, if it has any? */
+static __always_inline bool is_ethernet(u64 address)
+{
+	const struct net_device *dev = (void *)address;
+	u16 type = ARPHRD_ETHER;
+
+	if (dev && SKB_DIRECT)
+		type = SEEN_AS(struct net_device, dev)->type;
+	else if (dev)
+		bpf_core_read(&type, sizeof(type), &dev->type);
+	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+}
+
 /*
  * From where on is this skb a packet? An Ethernet header counts if it is set, stands before the network header, and the
- * device has such headers; otherwise the network header does. None: no match.
+ * device has such headers; otherwise the network header does. None: no match. A header of 14 bytes is an Ethernet header, whatever the
+ * device: no other link layer of the kernel that IP runs over has one of that length, and most packets are spared two reads.
  */
-static __always_inline bool ask_packet(struct question *question, const struct skb_copy *skb)
+static __always_inline bool ask_packet(struct question *question, struct skb_copy *skb, u64 address, u64 head)
 {
-	const struct net_device *dev = (void *)skb->dev;
 	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
 	u32 tail = SKB_FIELD(skb, u32, tail);
-	u16 protocol = SKB_FIELD(skb, u16, protocol), type = ARPHRD_ETHER;
+	u16 protocol;
 
 	if (network == OFFSET_NONE || network > tail)
 		network = 0;
 	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX))) {
-		if (dev && SKB_DIRECT)
-			type = SEEN_AS(struct net_device, dev)->type;
-		else if (dev)
-			bpf_core_read(&type, sizeof(type), &dev->type);
-		if (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)
-			return ask_window(question, skb, mac, 0);
+		if (network - mac == ETHERNET_BYTES)
+			return ask_window(question, skb, head, tail, mac, 0);
+		if (address)
+			skb_read_owners(skb, (void *)address);
+		if (is_ethernet(skb->dev))
+			return ask_window(question, skb, head, tail, mac, 0);
 	}
 	if (!network)
 		return false;
 	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
+	protocol = SKB_FIELD(skb, u16, protocol);
 	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
 		return false;
-	return ask_window(question, skb, network, LINEAR_IS_NETWORK);
+	return ask_window(question, skb, head, tail, network, LINEAR_IS_NETWORK);
 }
 
 /* The packet within a tunnel's packet; as long as the kernel knows of none, no match. */
-static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u32 start)
+static __always_inline bool ask_inner(struct question *question, const struct skb_copy *skb, u64 head, u32 start)
 {
-	return start && start != OFFSET_NONE && ask_window(question, skb, start, 0);
+	return start && start != OFFSET_NONE && ask_window(question, skb, head, SKB_FIELD(skb, u32, tail), start, 0);
 }
 
 /* Does the skb match --filter-skb-expr? The body is replaced as that of pcap_filter() is. */
@@ -256,30 +270,35 @@ enum verdict {
 	VERDICT_ASK, /* `question` is filled; come again when the answer was yes */
 };
 
-/* All filters but the namespace. What costs least comes first. */
-static __always_inline enum verdict filters_match(const struct skb_copy *skb, u64 address, const struct sock *sk,
+/*
+ * All filters but the namespace. What costs least comes first; what needs device or socket, last. `skb` is what skb_read_packet()
+ * read of the skb at `address` (0: there is none, `skb` describes a frame, with its device). On a verdict of yes its owners were
+ * read, too. `sock`: the socket, if skb->sk is not set.
+ */
+static __always_inline enum verdict filters_match(struct skb_copy *skb, u64 address, u64 head, u64 sock,
 						  struct question *question)
 {
 	u32 filters = config.filters;
+	const struct sock *sk;
 
 	if (filters & FILTER_MARK && (SKB_FIELD(skb, u32, mark) & config.mark_mask) != config.mark)
 		return VERDICT_NO;
-	if (filters & FILTER_PROCESS && (!sk || bpf_get_current_pid_tgid() >> 32 != config.tgid))
+	if (filters & FILTER_PROCESS && bpf_get_current_pid_tgid() >> 32 != config.tgid)
 		return VERDICT_NO;
 	if (filters & FILTER_PCAP && question->stage < STAGE_PACKET) {
-		if (!ask_packet(question, skb))
+		if (!ask_packet(question, skb, address, head))
 			return VERDICT_NO;
 		question->stage = STAGE_PACKET;
 		return VERDICT_ASK;
 	}
 	if (filters & FILTER_TUNNEL_LINK && question->stage < STAGE_INNER_LINK) {
-		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_mac_header)))
+		if (!ask_inner(question, skb, head, SKB_FIELD(skb, u16, inner_mac_header)))
 			return VERDICT_NO;
 		question->stage = STAGE_INNER_LINK;
 		return VERDICT_ASK;
 	}
 	if (filters & FILTER_TUNNEL_NETWORK && question->stage < STAGE_INNER_NETWORK) {
-		if (!ask_inner(question, skb, SKB_FIELD(skb, u16, inner_network_header)))
+		if (!ask_inner(question, skb, head, SKB_FIELD(skb, u16, inner_network_header)))
 			return VERDICT_NO;
 		question->stage = STAGE_INNER_NETWORK;
 		return VERDICT_ASK;
@@ -289,6 +308,11 @@ static __always_inline enum verdict filters_match(const struct skb_copy *skb, u6
 		return VERDICT_ASK;
 	}
 	if (filters & FILTER_SAMPLE && !sample_matches(skb))
+		return VERDICT_NO;
+	if (address)
+		skb_read_owners(skb, (void *)address);
+	sk = (void *)(skb->sk ? skb->sk : sock);
+	if (filters & FILTER_PROCESS && !sk)
 		return VERDICT_NO;
 	if (filters & FILTER_IFNAME && !device_matches((void *)skb->dev))
 		return VERDICT_NO;

@@ -8,38 +8,31 @@
 
 #include "track.h"
 
-/* The head of a struct skb_copy, which is all that is used of one if SKB_DIRECT. */
-struct skb_seen {
-	u64 dev;
-	u64 sk;
-	const struct sk_buff *original;
-};
-
 /*
- * If SKB_DIRECT, what is asked before on_call(): may it begin a life, or is there one? Most of what happens on a busy host is on
- * skbs that nobody follows and no filter wants, so that is found out first; and on_call() need not ask.
+ * What is asked before on_call(): may it begin a life, or is there one? Most of what happens on a busy host is on skbs that nobody
+ * follows and no filter wants, so that is found out first; and on_call() need not ask. Arguments as of on_frame() in arrival.h: if
+ * the verdict is VERDICT_ASK, `question` is to be answered, and then this is to be asked again.
  */
 static __noinline __maybe_unused enum verdict first_look(const struct probe *probe, struct question *question)
 {
-	struct skb_seen seen;
-	struct skb_copy *skb = (void *)&seen;
 	struct life *life = probe->unborn ? NULL : life_at(probe->skb);
+	struct skb_copy skb;
 	u64 head;
 
 	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))
 		return VERDICT_YES;
 	if (probe->silent || tears_down(probe->role))
 		return VERDICT_NO;
-	if (!skb_read(skb, (void *)probe->skb, &head))
+	if (!skb_read_packet(&skb, (void *)probe->skb, &head))
 		return VERDICT_YES; /* on_call() counts it */
-	return wanted(skb, probe->skb, (void *)(skb->sk ? skb->sk : probe->sock), question);
+	return wanted(&skb, probe->skb, head, probe->sock, question);
 }
 
 static __always_inline bool is_unwanted(const struct probe *probe)
 {
 	struct question question = {};
 
-	if (!SKB_DIRECT || !HAS_FILTERS)
+	if (!HAS_FILTERS)
 		return false;
 	for (u32 asked = 0; asked <= config.questions; asked++) {
 		enum verdict verdict = first_look(probe, &question);
@@ -52,21 +45,15 @@ static __always_inline bool is_unwanted(const struct probe *probe)
 	return true;
 }
 
-/* on_call, with the filters' questions asked, which is_unwanted() does if SKB_DIRECT. */
+/* on_call(), for what is not unwanted. */
 static __always_inline u64 follow_wanted(const struct probe *probe)
 {
-	struct question question = {};
-	u64 token = on_call(probe, &question), stage = STAGE_NONE;
+	struct after_call after = {};
+	u64 token = on_call(probe, &after);
 
-	for (u32 asked = 0; !SKB_DIRECT && asked < config.questions && question.stage != stage; asked++) {
-		if (!answer(&question, &probe->skb))
-			return 0;
-		stage = question.stage;
-		token = on_call(probe, &question);
-	}
 	/* Also of a call that found no space: its number is taken, so that this is missed too. */
-	if (question.tell)
-		tell_surroundings(probe->skb, question.tell);
+	if (after.tell)
+		tell_surroundings(probe->skb, after.tell);
 	return token;
 }
 

@@ -97,18 +97,15 @@ struct skb_copy {
 
 #define be16_to_host(x) __builtin_bswap16(x)
 
-/* Sets *head to skb->head. False: not readable, so no skb. */
-static __always_inline bool skb_read(struct skb_copy *copy, const void *skb, u64 *head)
+/* The packet itself, without its device and its socket. Sets *head to skb->head. False: not readable, so no skb. */
+static __always_inline bool skb_read_packet(struct skb_copy *copy, const void *skb, u64 *head)
 {
-	const struct sk_buff *original = skb;
 	u32 first = SKB_WINDOW_START;
 	u32 size = bpf_core_field_offset(struct sk_buff, data) + sizeof(void *) - first;
 	u8 byte;
 
 	if (SKB_DIRECT) {
 		copy->original = SEEN_AS(struct sk_buff, skb);
-		copy->dev = (u64)copy->original->dev;
-		copy->sk = (u64)copy->original->sk;
 		*head = SKB_FIELD(copy, u64, head);
 		/* An skb without a buffer, or no skb at all? */
 		return *head || !bpf_probe_read_kernel(&byte, sizeof(byte), skb);
@@ -117,9 +114,33 @@ static __always_inline bool skb_read(struct skb_copy *copy, const void *skb, u64
 		size = SKB_WINDOW_BYTES;
 	if (bpf_probe_read_kernel(copy->window, size, skb + first))
 		return false;
-	copy->dev = (u64)BPF_CORE_READ(original, dev);
-	copy->sk = (u64)BPF_CORE_READ(original, sk);
 	*head = SKB_FIELD(copy, u64, head);
+	return true;
+}
+
+/* And these: in one read where they are neighbours, as they always were. */
+static __always_inline void skb_read_owners(struct skb_copy *copy, const void *skb)
+{
+	const struct sk_buff *original = skb;
+
+	if (SKB_DIRECT) {
+		copy->dev = (u64)copy->original->dev;
+		copy->sk = (u64)copy->original->sk;
+	} else if (bpf_core_field_offset(struct sk_buff, sk) ==
+		   bpf_core_field_offset(struct sk_buff, dev) + sizeof(u64)) {
+		bpf_core_read(copy, 2 * sizeof(u64), &original->dev);
+	} else {
+		copy->dev = (u64)BPF_CORE_READ(original, dev);
+		copy->sk = (u64)BPF_CORE_READ(original, sk);
+	}
+}
+
+/* All of it. */
+static __always_inline bool skb_read(struct skb_copy *copy, const void *skb, u64 *head)
+{
+	if (!skb_read_packet(copy, skb, head))
+		return false;
+	skb_read_owners(copy, skb);
 	return true;
 }
 

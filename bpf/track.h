@@ -189,24 +189,29 @@ static __always_inline void locate(struct life *life, const struct skb_copy *skb
 		tell_device(dev, life->netns, life->ifindex);
 }
 
-/* A packet that is to be followed? Needs a device or a socket of a network family: see skb.h. */
-static __always_inline enum verdict wanted(const struct skb_copy *skb, u64 address, const struct sock *sk,
-					   struct question *question)
+/* Of a network, and of the one that is asked for? Needs a device or a socket of a network family: see skb.h. */
+static __always_inline bool in_network(const struct skb_copy *skb, const struct sock *sk)
 {
-	enum verdict verdict = filters_match(skb, address, sk, question);
-	u32 netns;
-
-	if (verdict != VERDICT_YES)
-		return verdict;
-	netns = device_netns((void *)skb->dev);
+	u32 netns = device_netns((void *)skb->dev);
 
 	if (!netns) {
 		if (!family_has_packets(sock_family(sk)))
-			return VERDICT_NO;
+			return false;
 		if (config.netns)
 			netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	}
-	return !config.netns || netns == config.netns ? VERDICT_YES : VERDICT_NO;
+	return !config.netns || netns == config.netns;
+}
+
+/* A packet that is to be followed? Arguments as of filters_match(). */
+static __always_inline enum verdict wanted(struct skb_copy *skb, u64 address, u64 head, u64 sock,
+					   struct question *question)
+{
+	enum verdict verdict = filters_match(skb, address, head, sock, question);
+
+	if (verdict != VERDICT_YES)
+		return verdict;
+	return in_network(skb, (void *)(skb->sk ? skb->sk : sock)) ? VERDICT_YES : VERDICT_NO;
 }
 
 #define STACK_BYTES 16384
@@ -282,11 +287,20 @@ static __always_inline bool tears_down(u32 role)
 #define HAS_FILTERS (config.filters || config.netns)
 
 /*
- * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
- * call to end). Makers get a token for every life that is followed; without a sequence number if there is no record. If `question` has got another stage than before, a filter is to be asked, and then the call is to be
- * seen again.
+ * What on_call() leaves to be done once the call is recorded. The padding stands before it on purpose: of a number that is at a multiple of
+ * eight bytes on the stack the verifier knows which one it is, and would walk the rest of on_call() once for each.
  */
-static __noinline u64 on_call(const struct probe *probe, struct question *question)
+struct after_call {
+	u32 _pad;
+	u32 tell; /* TELL_* of surroundings.h */
+};
+
+/*
+ * One call on an skb. Returns the call token, 0 if nothing was recorded: not followed, or lost (then an exit would have no
+ * call to end). Makers get a token for every life that is followed; without a sequence number if there is no record. A packet
+ * that no life is on must be a wanted one, if there are filters: is_unwanted() of follow.h.
+ */
+static __noinline u64 on_call(const struct probe *probe, struct after_call *after)
 {
 	struct skb_copy skb;
 	const struct sock *sk;
@@ -325,7 +339,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 	if (!life) {
 		if (refusals && bpf_map_lookup_elem(&refused, &address))
 			return 0;
-		if (!(SKB_DIRECT && HAS_FILTERS) && wanted(&skb, address, sk, question) != VERDICT_YES)
+		if (!HAS_FILTERS && !in_network(&skb, sk))
 			return 0;
 		life = begin_life(address, 0, ignored(probe, sk) ? LIFE_IGNORED : LIFE_ALIVE);
 		if (!life)
@@ -334,7 +348,7 @@ static __noinline u64 on_call(const struct probe *probe, struct question *questi
 			return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
 	life->head = head;
-	question->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
+	after->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
 	locate(life, &skb, sk);
 	task = bpf_get_current_pid_tgid();
 	tell_task(life, task);
