@@ -23,7 +23,6 @@ enum filter_window {
 	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
 };
 
-#define ETHERNET_BYTES 14
 #define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
 
 #define PACKET_OUTGOING 4
@@ -88,25 +87,30 @@ static __always_inline bool ask_window(struct question *question, const struct s
 	return true;
 }
 
-/* Has the device Ethernet headers, if it has any? */
-static __always_inline bool is_ethernet(u64 address)
+/* Of the device that the skb at `address` is on (0: the frame that `skb` describes): has it Ethernet headers? None: as if. */
+static __always_inline bool is_on_ethernet(const struct skb_copy *skb, u64 address)
 {
-	const struct net_device *dev = (void *)address;
-	u16 type = ARPHRD_ETHER;
+	u64 dev;
+	u16 type;
 
-	if (dev && SKB_DIRECT)
-		type = SEEN_AS(struct net_device, dev)->type;
-	else if (dev)
-		bpf_core_read(&type, sizeof(type), &dev->type);
+	if (!address)
+		dev = skb->dev;
+	else if (SKB_DIRECT)
+		dev = (u64)skb->original->dev;
+	else
+		dev = WORD_OF(struct sk_buff, address, dev);
+	if (!dev)
+		return true;
+	type = SKB_DIRECT ? SEEN_AS(struct net_device, dev)->type : (u16)WORD_OF(struct net_device, dev, type);
 	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
 }
 
 /*
  * From where on is this skb a packet? An Ethernet header counts if it is set, stands before the network header, and the
- * device has such headers; otherwise the network header does. None: no match. A header of 14 bytes is an Ethernet header, whatever the
- * device: no other link layer of the kernel that IP runs over has one of that length, and most packets are spared two reads.
+ * device has such headers (what is forwarded to a tunnel has that of the device it came by still before it); otherwise the network
+ * header does. None: no match.
  */
-static __always_inline bool ask_packet(struct question *question, struct skb_copy *skb, u64 address, u64 head)
+static __always_inline bool ask_packet(struct question *question, const struct skb_copy *skb, u64 address, u64 head)
 {
 	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
 	u32 tail = SKB_FIELD(skb, u32, tail);
@@ -114,14 +118,9 @@ static __always_inline bool ask_packet(struct question *question, struct skb_cop
 
 	if (network == OFFSET_NONE || network > tail)
 		network = 0;
-	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX))) {
-		if (network - mac == ETHERNET_BYTES)
-			return ask_window(question, skb, head, tail, mac, 0);
-		if (address)
-			skb_read_owners(skb, (void *)address);
-		if (is_ethernet(skb->dev))
-			return ask_window(question, skb, head, tail, mac, 0);
-	}
+	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX)) &&
+	    is_on_ethernet(skb, address))
+		return ask_window(question, skb, head, tail, mac, 0);
 	if (!network)
 		return false;
 	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */

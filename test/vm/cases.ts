@@ -24,7 +24,7 @@ import { smallCalls } from './scenarios/small-calls.ts';
 import { jumbo, redirects } from './scenarios/xdp-frames.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tooSmall } from './scenarios/too-small.ts';
-import { tunnel } from './scenarios/tunnel.ts';
+import { forwarded, tunnel } from './scenarios/tunnel.ts';
 
 /** A scenario with a backend: one subtest per kernel that has it. */
 export interface Case {
@@ -70,7 +70,7 @@ const withBackend = (
 const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
-    ...[filter, tunnel, details, second, surroundings],
+    ...[filter, tunnel, forwarded, details, second, surroundings],
     ...[tc, xdp, programFlood, redirects, jumbo, manyPrograms],
     ...[tcpOracle, bridgedOracle, listOracle, lists, longLists, resend, fragList],
   ]),
@@ -88,7 +88,7 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       'kprobe',
       [
         ...[...all, copy, fragments, routed, segments, merges, flood, tcpOracle, bridgedOracle],
-        ...[filter, tunnel, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
+        ...[filter, tunnel, forwarded, details, second, tc, xdp, programFlood, jumbo, manyPrograms],
         ...[resend, smallCalls, tooSmall],
       ],
       FEW_FUNCTIONS,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { assertLossless, type Scenario } from '../scenario.ts';
+import { assertLossless, functionsOf, type Scenario } from '../scenario.ts';
 
 /** A real VXLAN tunnel: the filters look at the packet inside of it, and its addresses are told. */
 export const tunnel: Scenario = {
@@ -36,6 +36,39 @@ export const tunnel: Scenario = {
         const { transport, source_address: from, destination_address: to } = flow;
         assert.deepEqual([transport, from, to], ['icmp', '10.7.0.1', '10.7.0.2']);
       }
+    }
+  },
+};
+
+/**
+ * What is forwarded to a device without Ethernet headers has the one of the device it came by still before it. It does not count: the
+ * packet begins with IP, so its length for a filter is that of the IP packet.
+ */
+export const forwarded: Scenario = {
+  name: 'forwarded to a tunnel',
+  async act(lab) {
+    lab.run(`modprobe ipip
+      ip -n b link add tl0 type ipip local 10.0.0.2 remote 10.0.0.1
+      ip -n b addr add 10.9.0.2/32 dev tl0; ip -n b link set tl0 up
+      ip -n b route add 10.9.0.1 dev tl0; ip -n a route add 10.9.0.1 via 10.0.0.2
+      ip netns exec b sysctl -qw net.ipv4.ip_forward=1`);
+    const trace = await lab.trace(['--filter-ifname', 'tl0', 'icmp and len == 84']);
+    // Nobody answers: of the tunnel's two ends there is one.
+    lab.run('ip netns exec a ping -c 3 -i 0.2 -W 1 10.9.0.1 || true');
+    lab.record('status', (await trace.stop()).status);
+    lab.run('ip -n a route del 10.9.0.1; ip -n b link del tl0');
+  },
+  check({ paths, summary, fact }) {
+    assert.equal(fact('status'), 0);
+    assertLossless(summary);
+    assert.equal(paths.length, 3);
+    for (const path of paths) {
+      assert.equal(path.flow?.destination_address, '10.9.0.1');
+      // Known before the device is about to send it, and has set the old header aside; what comes later may be the outer packet.
+      const functions = functionsOf(path);
+      const sent = functions.indexOf('dev_hard_start_xmit');
+      assert.notEqual(sent, -1);
+      assert.ok(functions.slice(0, sent).includes('ip_finish_output2'), functions.join(' '));
     }
   },
 };
