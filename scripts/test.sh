@@ -31,6 +31,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 : >"$work/table"
+: >"$work/failures"
 all_passed=0
 all_failed=0
 all_skipped=0
@@ -50,6 +51,7 @@ check() {
   if quietly npm run --silent "$1"; then
     record "$1" 1 0 0 $(($(date +%s) - began))
   else
+    printf '  npm run %s\n' "$1" >>"$work/failures"
     record "$1" 0 1 0 $(($(date +%s) - began))
   fi
 }
@@ -67,11 +69,12 @@ run() {
     --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=./scripts/test-counts.ts --test-reporter-destination="$work/counts" "$@" || status=$?
   read -r passed failed skipped <"$work/counts" || passed=0 failed=0 skipped=0
+  sed 1d "$work/counts" >>"$work/failures"
   if [ $((passed + failed)) = 0 ]; then
-    printf '  %s: no test ran\n' "$name"
+    printf '  %s: no test ran\n' "$name" | tee -a "$work/failures"
     failed=1
   elif [ "$status" != 0 ] && [ "$failed" = 0 ]; then
-    printf '  %s: the test runner failed with status %s\n' "$name" "$status"
+    printf '  %s: the test runner failed with status %s\n' "$name" "$status" | tee -a "$work/failures"
     failed=1
   fi
   record "$name" "$passed" "$failed" "$skipped" $(($(date +%s) - began))
@@ -129,5 +132,9 @@ fi
 
 printf '\n  %-14s%8s%8s%9s%8s\n' '' passed failed skipped time
 cat "$work/table"
+if [ -s "$work/failures" ]; then
+  printf '\nwhat failed:\n'
+  cat "$work/failures"
+fi
 printf '\n%s passed, %s failed, %s skipped\n' "$all_passed" "$all_failed" "$all_skipped"
 [ "$all_failed" = 0 ]
