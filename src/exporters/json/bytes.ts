@@ -19,6 +19,7 @@ export interface JsonBytes {
   at: number;
 }
 
+/** The compiler knows a module's own constants; one that is imported it would load with every piece. */
 /** UTF-8 bytes of a UTF-16 unit, at most. */
 const BYTES_PER_UNIT = 3;
 const SHORT_TEXT = 40;
@@ -75,6 +76,14 @@ export function put(out: JsonBytes, { length, bytes, words }: Piece): void {
     view.setFloat64(at + index * WORD, words[index] ?? 0, true);
 }
 
+/** Bytes of the record under way once more: `length` of them, `from` bytes after its beginning. */
+export function putAgain(out: JsonBytes, from: number, length: number): void {
+  room(out, length);
+  const begins = out.start + from;
+  out.bytes.copyWithin(out.at, begins, begins + length);
+  out.at += length;
+}
+
 /** Any text, as it is. */
 export function putText(out: JsonBytes, text: string): void {
   const most = text.length * BYTES_PER_UNIT;
@@ -117,9 +126,10 @@ export function putQuotedOrNull(out: JsonBytes, text: string | undefined): void 
 
 export type Write<T> = (out: JsonBytes, value: T) => void;
 
-const COMMA = 0x2c;
-const OPEN = 0x5b;
-const CLOSE = 0x5d;
+/** Of a list. */
+export const COMMA = 0x2c;
+export const OPEN = 0x5b;
+export const CLOSE = 0x5d;
 
 export function putByte(out: JsonBytes, byte: number): void {
   room(out, 1);

@@ -1,108 +1,133 @@
 /** The JSON form of a call: most of a path's record are its calls. */
 import type { Call, CallTiming, Device, Task } from '../../event/packet-path.ts';
-import { put, putNull, type JsonBytes } from './bytes.ts';
+import { CLOSE, COMMA, OPEN, put, putAgain, putByte, putNull, type JsonBytes } from './bytes.ts';
+import { headOf } from './call-heads.ts';
 import { putDetail } from './detail-record.ts';
 import { putNameOrNull, remembered } from './names.ts';
-import {
-  numbered,
-  putHex,
-  putNumber,
-  putNumbered,
-  putNumberOrNull,
-  type Numbered,
-} from './numbers.ts';
-import { piece, type Piece } from './pieces.ts';
-import { textOf } from './text.ts';
+import { numbered, putNumbered, type Numbered } from './numbered.ts';
+import { putHex, putNumber, putNumberOrNull } from './numbers.ts';
+import { piece } from './pieces.ts';
 import { deviceText, DONE, taskText } from './values.ts';
-
-/** What calls of one function have in common, up to where their sequence number stands. */
-interface Head {
-  readonly module: string | undefined;
-  readonly kind: string;
-  readonly text: Piece;
-}
-
-const HEADS_MOST = 8_192;
-const heads = new Map<string, Head>();
-
-function headOf({ func, module, kind }: Call): Piece {
-  const known = heads.get(func);
-  if (known !== undefined && known.module === module && known.kind === kind) return known.text;
-  const text = piece(`${textOf({ func, module: module ?? null, kind }).slice(0, -1)},"seq":`);
-  if (heads.size >= HEADS_MOST) heads.clear();
-  heads.set(func, { module, kind, text });
-  return text;
-}
 
 const OFFSET = piece(',"offset_ns":');
 const DURATION = piece(',"duration_ns":');
 
-const depthAfter = (timing: CallTiming): Numbered =>
-  numbered(`,"timing":"${timing}","depth":`, ',"parent":');
-const depths: Readonly<Record<CallTiming, Numbered>> = {
-  exit: depthAfter('exit'),
-  'enter-only': depthAfter('enter-only'),
-  point: depthAfter('point'),
-  unfinished: depthAfter('unfinished'),
-};
+/** By timing and depth, up to where the parent's call stands. Most calls are made in the path's first life. */
+const nestingOf = (timing: CallTiming): Record<'none' | 'firstLife' | 'otherLife', Numbered> => ({
+  none: numbered(`,"timing":"${timing}","depth":`, ',"parent":null'),
+  firstLife: numbered(`,"timing":"${timing}","depth":`, ',"parent":{"life":0,"call":'),
+  otherLife: numbered(`,"timing":"${timing}","depth":`, ',"parent":{"life":'),
+});
+const nestings = {
+  exit: nestingOf('exit'),
+  'enter-only': nestingOf('enter-only'),
+  point: nestingOf('point'),
+  unfinished: nestingOf('unfinished'),
+} as const;
+const CALL = piece(',"call":');
 
-const parentLife = numbered('{"life":', ',"call":');
-const cpuAfterNone = numbered('null,"cpu":', ',"task":');
-const cpuAfterParent = numbered('},"cpu":', ',"task":');
+function putNesting(out: JsonBytes, { timing, depth, parent }: Call): void {
+  const nesting = nestings[timing];
+  if (parent === undefined) {
+    putNumbered(out, nesting.none, depth);
+    return;
+  }
+  if (parent.life === 0) putNumbered(out, nesting.firstLife, depth);
+  else {
+    putNumbered(out, nesting.otherLife, depth);
+    putNumber(out, parent.life);
+    put(out, CALL);
+  }
+  putNumber(out, parent.call);
+  put(out, DONE);
+}
+
+const cpuBefore = numbered(',"cpu":', ',"task":');
 const putTask = remembered((task: Task) => `${taskText(task)},"device":`);
 const putDevice = remembered((device: Device) => `${deviceText(device)},"len":`);
 const mark = numbered(',"mark":', ',"protocol":');
-const packetAfterNull = numbered(',"return_value":null,"packet":', '');
-const packetAfter0 = numbered(',"return_value":"0x0","packet":', '');
+
+/** Where a call ran and on what packet: what it has in common with the one before, as a rule. */
+function putContext(out: JsonBytes, call: Call): void {
+  putNumbered(out, cpuBefore, call.cpu);
+  putTask(out, call.task);
+  putDevice(out, call.device);
+  putNumber(out, call.len);
+  putNumbered(out, mark, call.mark);
+  putNumber(out, call.protocol);
+}
+
+const sameContext = (one: Call, other: Call): boolean =>
+  one.cpu === other.cpu &&
+  one.task === other.task &&
+  one.device === other.device &&
+  one.len === other.len &&
+  one.mark === other.mark &&
+  one.protocol === other.protocol;
+
+const NO_MORE = ',"verdict":null,"detail":null}';
+const returned = { none: ',"return_value":null', zero: ',"return_value":"0x0"' } as const;
+const lastOfNone = numbered(`${returned.none},"packet":`, NO_MORE);
+const lastOfZero = numbered(`${returned.zero},"packet":`, NO_MORE);
+const lastOfOther = numbered(',"packet":', NO_MORE);
 const RETURN_VALUE = piece(',"return_value":');
-const packetAfter = numbered(',"packet":', '');
-const NO_MORE = piece(',"verdict":null,"detail":null}');
+const PACKET = piece(',"packet":');
 const VERDICT = piece(',"verdict":');
 const DETAIL = piece(',"detail":');
 
-function putParentAndCpu(out: JsonBytes, { parent, cpu }: Call): void {
-  if (parent === undefined) {
-    putNumbered(out, cpuAfterNone, cpu);
-    return;
-  }
-  putNumbered(out, parentLife, parent.life);
-  putNumber(out, parent.call);
-  putNumbered(out, cpuAfterParent, cpu);
-}
-
-function putReturnAndPacket(out: JsonBytes, { returnValue, packet }: Call): void {
-  if (returnValue === undefined) putNumbered(out, packetAfterNull, packet);
-  else if (returnValue === 0n) putNumbered(out, packetAfter0, packet);
+/** The end of a call that has neither verdict nor detail. */
+function putLast(out: JsonBytes, { returnValue, packet }: Call): void {
+  if (returnValue === undefined) putNumbered(out, lastOfNone, packet);
+  else if (returnValue === 0n) putNumbered(out, lastOfZero, packet);
   else {
     put(out, RETURN_VALUE);
     putHex(out, returnValue);
-    putNumbered(out, packetAfter, packet);
+    putNumbered(out, lastOfOther, packet);
   }
 }
 
-export function putCall(out: JsonBytes, call: Call): void {
+function putLastWithMore(out: JsonBytes, { returnValue, packet, verdict, detail }: Call): void {
+  put(out, RETURN_VALUE);
+  if (returnValue === undefined) putNull(out);
+  else putHex(out, returnValue);
+  put(out, PACKET);
+  putNumber(out, packet);
+  put(out, VERDICT);
+  putNameOrNull(out, verdict);
+  put(out, DETAIL);
+  if (detail === undefined) putNull(out);
+  else putDetail(out, detail);
+  put(out, DONE);
+}
+
+function putFirst(out: JsonBytes, call: Call): void {
   put(out, headOf(call));
   putNumber(out, call.seq);
   put(out, OFFSET);
   putNumber(out, call.offsetNs);
   put(out, DURATION);
   putNumberOrNull(out, call.durationNs);
-  putNumbered(out, depths[call.timing], call.depth);
-  putParentAndCpu(out, call);
-  putTask(out, call.task);
-  putDevice(out, call.device);
-  putNumber(out, call.len);
-  putNumbered(out, mark, call.mark);
-  putNumber(out, call.protocol);
-  putReturnAndPacket(out, call);
-  if (call.verdict === undefined && call.detail === undefined) {
-    put(out, NO_MORE);
-    return;
+  putNesting(out, call);
+}
+
+/** A life's calls as a list. The context is put once and copied from there while it stays the same. */
+export function putCalls(out: JsonBytes, calls: readonly Call[]): void {
+  let context: Call | undefined;
+  let from = 0;
+  let length = 0;
+  putByte(out, OPEN);
+  for (const call of calls) {
+    if (context !== undefined) putByte(out, COMMA);
+    putFirst(out, call);
+    if (context !== undefined && sameContext(call, context)) putAgain(out, from, length);
+    else {
+      from = out.at - out.start;
+      putContext(out, call);
+      length = out.at - out.start - from;
+    }
+    context = call;
+    if (call.verdict === undefined && call.detail === undefined) putLast(out, call);
+    else putLastWithMore(out, call);
   }
-  put(out, VERDICT);
-  putNameOrNull(out, call.verdict);
-  put(out, DETAIL);
-  if (call.detail === undefined) putNull(out);
-  else putDetail(out, call.detail);
-  put(out, DONE);
+  putByte(out, CLOSE);
 }

@@ -1,7 +1,7 @@
 /** The JSON form of a life: its end, its packets, and what its calls tell besides; see records.ts. */
 import type { FilterRule, Life, LifeEnd } from '../../event/packet-path.ts';
 import { put, putList, putNull, type JsonBytes, type Write } from './bytes.ts';
-import { putCall } from './call-record.ts';
+import { putCalls } from './call-record.ts';
 import { putName, putNameOrNull } from './names.ts';
 import { putHex, putNumber, putNumberOrNull } from './numbers.ts';
 import { members, moreMembers, piece, type Piece } from './pieces.ts';
@@ -118,7 +118,7 @@ export function putLife(out: JsonBytes, life: Life): void {
   put(out, ofLife.end);
   putEnd(out, life.end);
   put(out, ofLife.calls);
-  putList(out, life.calls, putCall);
+  putCalls(out, life.calls);
   put(out, ofLife.packets);
   putList(out, life.packets, putSight);
   putMore(out, 'sockets', life.sockets, putSocket);

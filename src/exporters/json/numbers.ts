@@ -1,28 +1,44 @@
 /** Numbers as JSON bytes (bytes.ts), without making text of them first. */
 import { put, putNull, putText, room, type JsonBytes } from './bytes.ts';
-import { piece, type Piece } from './pieces.ts';
+import { piece } from './pieces.ts';
 import { hex } from './text.ts';
 
 const GROUP = 10_000;
-/** Of a number below 2^31, in groups of four. */
-const DIGITS_MOST = 12;
 
 /** The four digits of each number below 10 000, the first one in the lowest byte. */
 const fourDigits = Int32Array.from({ length: GROUP }, (_, value) => {
   const digit = (of: number): number => 0x30 + (Math.trunc(value / of) % 10);
   return digit(1000) | (digit(100) << 8) | (digit(10) << 16) | (digit(1) << 24);
 });
+/** How many digits each has: looked up, since the processor would guess branches wrong. */
+const digitsOf = Uint8Array.from({ length: GROUP }, (_, value) => `${value}`.length);
+/** Without the zeros before it. */
+const shortDigits = fourDigits.map(
+  (digits, value) => digits >>> (8 * (4 - (digitsOf[value] ?? 0))),
+);
 
+/** More than any step here puts. */
+const DIGITS_MOST = 12;
+const TWO_GROUPS = GROUP * GROUP;
 /** Below it a quotient by 10 000 is never rounded up to the next whole number. */
 const WHOLE_MOST = 2 ** 48;
 
 /** Any finite number; JSON has no others. */
 export function putNumber(out: JsonBytes, value: number): void {
-  if (value >= 0 && value < GROUP && (value | 0) === value) {
+  // Most are small whole numbers.
+  if (value >= 0 && value < TWO_GROUPS && (value | 0) === value) {
     room(out, DIGITS_MOST);
-    const digits = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : 4;
-    out.view.setInt32(out.at, (fourDigits[value] ?? 0) >>> (8 * (4 - digits)), true);
-    out.at += digits;
+    const { at, view } = out;
+    if (value < GROUP) {
+      view.setInt32(at, shortDigits[value] ?? 0, true);
+      out.at = at + (digitsOf[value] ?? 0);
+      return;
+    }
+    const high = (value / GROUP) | 0;
+    const digits = digitsOf[high] ?? 0;
+    view.setInt32(at, shortDigits[high] ?? 0, true);
+    view.setInt32(at + digits, fourDigits[value - high * GROUP] ?? 0, true);
+    out.at = at + digits + 4;
     return;
   }
   if (!(value >= 0 && value < WHOLE_MOST && Math.floor(value) === value)) {
@@ -50,39 +66,6 @@ export function putNineDigits(out: JsonBytes, value: number): void {
   out.view.setInt32(out.at + 1, fourDigits[high - first * GROUP] ?? 0, true);
   out.view.setInt32(out.at + 5, fourDigits[value - high * GROUP] ?? 0, true);
   out.at += 9;
-}
-
-/** A small number that stands between what is always the same: the three are one piece for each number that has come so far. */
-export interface Numbered {
-  readonly before: string;
-  readonly after: string;
-  /** By the number and one: -1 is a number of its own in many places. */
-  readonly made: (Piece | undefined)[];
-}
-
-const SMALL = 64;
-
-export const numbered = (before: string, after: string): Numbered => ({
-  before,
-  after,
-  made: Array.from({ length: SMALL + 1 }, () => undefined),
-});
-
-export function putNumbered(
-  out: JsonBytes,
-  { before, after, made }: Numbered,
-  value: number,
-): void {
-  if (value < -1 || value >= SMALL || (value | 0) !== value) {
-    putText(out, `${before}${value}${after}`);
-    return;
-  }
-  let known = made[value + 1];
-  if (known === undefined) {
-    known = piece(`${before}${value}${after}`);
-    made[value + 1] = known;
-  }
-  put(out, known);
 }
 
 const whole = new BigUint64Array(1);

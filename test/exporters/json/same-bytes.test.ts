@@ -47,6 +47,31 @@ describe('JSON of a path is byte for byte what JSON.stringify makes of a plain o
     for (const startTimeNs of times) same({ ...natPath(), startTimeNs }, `${startTimeNs}`);
   });
 
+  test('calls that share all of their context, or all but one thing', () => {
+    const path = tcpSegmentPath();
+    const [life] = path.lives;
+    const [call] = life?.calls ?? [];
+    assert.ok(life !== undefined && call !== undefined);
+    const others: readonly Partial<Call>[] = [
+      {},
+      { cpu: call.cpu + 1 },
+      { task: { ...call.task, comm: 'other' } },
+      { device: { ...call.device, name: 'other' } },
+      { len: call.len + 1 },
+      { mark: call.mark + 1 },
+      { protocol: call.protocol + 1 },
+    ];
+    for (const one of others)
+      for (const other of others) {
+        const calls = [one, one, other, other, {}].map((more) => ({ ...call, ...more }));
+        const lives = [life, { ...life, calls }, { ...life, calls }, { ...life, calls: [] }];
+        same({ ...path, lives }, `${Object.keys(one).join()} ${Object.keys(other).join()}`);
+      }
+    // The record moves to larger memory in the middle of them, more than once.
+    const calls = Array.from({ length: 20_000 }, (_, seq) => ({ ...call, seq, len: seq >> 8 }));
+    same({ ...path, lives: [{ ...life, calls }] }, 'many calls');
+  });
+
   test('numbers at their edges, in every place', () => {
     const path = tcpSegmentPath();
     const [life] = path.lives;
