@@ -12,6 +12,7 @@
  * trying, everything after it goes to the spill at once, and what is given up in the end as well. When the brokers are back the
  * spill is sent, beside what is new.
  */
+import { setImmediate as takeTurn } from 'node:timers/promises';
 import { SkbspanError } from '../../errors.ts';
 import type { ExportResult } from '../../event/exporter.ts';
 import type { PacketPath } from '../../event/packet-path.ts';
@@ -49,6 +50,11 @@ export interface DeliveryOptions {
 
 /** So much is under way while as much is made: enough for large batches in each of a dozen partitions. */
 export const groupBytes = 2 * 1024 * 1024;
+/**
+ * After so much made the sockets get a turn: a client has one request under way at a time, so what waits behind it would else stay
+ * until the group is made, and the brokers have nothing to do meanwhile.
+ */
+const turnBytes = 96 * 1024;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { encoder, link, deliveryMs, onNotice } = options;
@@ -132,11 +138,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const batches = createBatches(partitions, options.maxBatchBytes);
     let group: Promise<void>[] = [];
     let bytes = 0;
+    let lastTurn = 0;
     const endGroup = async (): Promise<void> => {
       const before = under;
       under = [...group, ...batches.take().map(send)];
       group = [];
       bytes = 0;
+      lastTurn = 0;
       await Promise.all(before);
     };
     broken = false;
@@ -154,6 +162,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         bytes += record.value.length;
       }
       if (bytes >= groupBytes) await endGroup();
+      else if (bytes - lastTurn >= turnBytes) {
+        lastTurn = bytes;
+        await takeTurn();
+      }
     }
     await endGroup();
   }
