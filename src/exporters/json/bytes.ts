@@ -19,7 +19,6 @@ export interface JsonBytes {
   at: number;
 }
 
-/** The compiler knows a module's own constants; one that is imported it would load with every piece. */
 /** UTF-8 bytes of a UTF-16 unit, at most. */
 const BYTES_PER_UNIT = 3;
 const SHORT_TEXT = 40;
