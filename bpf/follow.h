@@ -19,7 +19,7 @@ static __noinline __maybe_unused enum verdict first_look(const struct probe *pro
 	struct skb_copy skb;
 	u64 head;
 
-	if (life && (life->state != LIFE_DYING || tears_down(probe->role)))
+	if (life && !is_over_for(life, probe->role))
 		return VERDICT_YES;
 	if (probe->silent || tears_down(probe->role))
 		return VERDICT_NO;

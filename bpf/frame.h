@@ -103,7 +103,7 @@ static __always_inline u64 owner_of(u64 *found, u64 head)
 	struct life *life = bpf_map_lookup_elem(&lives, &address);
 	const struct sk_buff *skb = (void *)address;
 
-	if (!life || life->state == LIFE_DYING || (u64)BPF_CORE_READ(skb, head) != head)
+	if (!life || is_over(life) || (u64)BPF_CORE_READ(skb, head) != head)
 		return 0;
 	return address;
 }
@@ -204,7 +204,7 @@ __noinline u32 see_skb(u64 address, u32 probe, u32 role)
 	if (!control.frames || tears_down(role))
 		return 1;
 	life = bpf_map_lookup_elem(&lives, &address);
-	if (life && life->state != LIFE_DYING) {
+	if (life && !is_over(life)) {
 		last = bpf_map_lookup_elem(&latest, &slot);
 		if (last)
 			*last = address;

@@ -107,7 +107,7 @@ __noinline int merge(u64 skb, u64 into, u64 token, u32 probe, u32 operation)
 
 	if (!life || life->id != token >> 16)
 		return 0;
-	if (!target || target->state == LIFE_DYING) {
+	if (!target || is_over(target)) {
 		/* Nobody followed that packet; from here on it carries one that is followed. */
 		adopt(into, token, probe, operation);
 		return 0;
@@ -141,32 +141,40 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 		merge(skb, into, token, probe, LINK_GRO);
 }
 
+/* So often may the other CPU record something of the life in between; it does at most a few times. */
+#define DEFERRED_TRIES 8
+
 /*
  * `token`: of the call that may have left the freeing of its skb to another CPU. That one may be at it now, or be done already and
- * have a new life at the address: so the entry is claimed as collect_one() does it, and nothing stands between that and its end.
+ * have a new life at the address. So the life's end and its last sequence number are taken in one step, which fails if it is no
+ * longer that life or no longer alive. The entry stays, for the next life at the address or collect_one(): while this took it
+ * away a life that began on that CPU would find no place.
  */
 static __always_inline void deferred(u64 token, u32 probe)
 {
 	u64 number = token >> 16, skb;
 	struct merging *found = bpf_map_lookup_elem(&merging, &number);
 	struct life *life;
-	u32 seq;
 
 	if (!found)
 		return;
 	skb = found->skb;
 	bpf_map_delete_elem(&merging, &number);
 	life = bpf_map_lookup_elem(&lives, &skb);
-	if (!life || life->id != number ||
-	    __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_COLLECTED) != LIFE_ALIVE)
+	if (!life)
 		return;
-	if (life->id != number) {
-		life->state = LIFE_ALIVE;
-		return;
+	for (u32 i = 0; i < DEFERRED_TRIES; i++) {
+		u64 before = *(volatile u64 *)&life->progress;
+		u32 seq = (u32)before;
+		u64 after = (u64)LIFE_GONE << 32 | (u32)(seq + 1);
+
+		if (before >> 32 != LIFE_ALIVE || *(volatile u64 *)&life->id != number)
+			return;
+		if (__sync_val_compare_and_swap(&life->progress, before, after) == before) {
+			emit_free_of(number, seq, skb, 0, probe, FREE_RELEASED);
+			return;
+		}
 	}
-	seq = next_seq(life);
-	bpf_map_delete_elem(&lives, &skb);
-	emit_free_of(number, seq, skb, 0, probe, FREE_RELEASED);
 }
 
 static __always_inline void queue_fragment(u64 queue, u64 skb, u64 token, u32 probe)
@@ -283,12 +291,13 @@ __noinline int relate_result(u32 role, u64 result, u64 token, u32 probe)
 static long collect_one(const void *map, const u64 *address, struct life *life, const void *nothing)
 {
 	u64 skb = *address;
+	u32 state = life->state;
 
-	if (life->state != LIFE_DYING)
+	if (state != LIFE_DYING && state != LIFE_GONE)
 		return 0;
 	if (life->aged == 0)
 		life->aged = 1;
-	else if (__sync_val_compare_and_swap(&life->state, LIFE_DYING, LIFE_COLLECTED) == LIFE_DYING)
+	else if (__sync_val_compare_and_swap(&life->state, state, LIFE_COLLECTED) == state)
 		bpf_map_delete_elem(&lives, &skb);
 	return 0;
 }

@@ -27,6 +27,7 @@ enum life_state {
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
 	LIFE_IGNORED = 2, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
 	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove the entry */
+	LIFE_GONE = 4, /* left to another CPU to free, when and where does not matter: as if dying, and with no more calls */
 };
 
 /* What is known of the skb that lives at an address. */
@@ -39,11 +40,16 @@ struct life {
 	/* struct flow_name (packet.h) at the last packet record */
 	u64 addresses;
 	u64 named; /* 0: no header was seen yet */
-	u32 seq; /* next sequence number */
+	union {
+		struct {
+			u32 seq; /* next sequence number */
+			u32 state; /* enum life_state */
+		};
+		u64 progress; /* both, for who may have to end a life that another CPU is ending */
+	};
 	u32 netns;
 	u32 ifindex;
 	u32 tid; /* whom the last event ran in, to look tasks up only when that changes */
-	u32 state; /* enum life_state */
 	u8 first; /* nothing but a link was sent so far */
 	u8 aged; /* rounds of collect() that found it dying */
 	u8 received; /* tracepoint backend: it has arrived and was not sent on since */

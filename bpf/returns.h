@@ -50,7 +50,7 @@ static __always_inline u64 token_of(u64 skb)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
 
-	if (!life || life->state == LIFE_DYING)
+	if (!life || is_over(life))
 		return 0;
 	return life->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(life, 0);
 }

@@ -120,7 +120,7 @@ static __always_inline void on_consumed(u64 skb, u64 location)
 	forget_refusal(skb);
 	if (!life)
 		return;
-	if (life->state != LIFE_DYING)
+	if (!is_over(life))
 		note_consumed(skb, life->state == LIFE_IGNORED ? IGNORED_TOKEN : call_token(life, 0));
 	if (life->state == LIFE_IGNORED)
 		forget(skb, life);

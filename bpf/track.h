@@ -8,8 +8,9 @@
  * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
  *    The new skb gets a life of its own at its first sight as a packet (or at once, if it comes from a life: links.h).
  * 2. Dying. At the last reference (tracepoints kfree_skb and consume_skb, __kfree_skb and its siblings) the life is marked
- *    dying and user space is told; where freeing is left to another CPU, it ends at once (deferred() in links.h). From then on only functions that tear an skb down (ROLE_RELEASE and up) are calls of this
- *    life. Any other function that sees the address is looking at a new packet, whether its birth was seen or not.
+ *    dying and user space is told; where freeing is left to another CPU, at once (deferred() in links.h). From then on only
+ *    functions that tear an skb down (ROLE_RELEASE and up) are calls of this life. Any other function that sees the address
+ *    is looking at a new packet, whether its birth was seen or not.
  * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
  *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again, or collect_dead() in
  *    links.h finds them the second time. That is why 2 does not depend on 3.
@@ -60,6 +61,12 @@ static __always_inline bool may_live(u64 skb)
 static __always_inline struct life *life_at(u64 skb)
 {
 	return may_live(skb) ? bpf_map_lookup_elem(&lives, &skb) : NULL;
+}
+
+/* Nothing alive: who begins a life here may have the entry. */
+static __always_inline bool is_over(const struct life *life)
+{
+	return life->state == LIFE_DYING || life->state >= LIFE_COLLECTED;
 }
 
 struct probe {
@@ -136,12 +143,13 @@ static const struct life newborn = {.first = 1};
 static __always_inline struct life *begin_life(u64 skb, u64 parent, u32 state)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	u32 before = life && life->state == LIFE_GONE ? LIFE_GONE : LIFE_DYING;
 	long error = -16; /* EBUSY */
 	u32 bit = lived_bit(skb);
 
 	__sync_fetch_and_or(&lived[bit / 64], 1ULL << bit % 64);
 	/* Either this or collect() takes the entry of a dead life away. */
-	if (!life || __sync_val_compare_and_swap(&life->state, LIFE_DYING, LIFE_COLLECTED) == LIFE_DYING)
+	if (!life || __sync_val_compare_and_swap(&life->state, before, LIFE_COLLECTED) == before)
 		error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
 	if (error) {
 		count(parent ? COUNT_LOST_LINKS : error == -16 ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
@@ -272,16 +280,22 @@ static __always_inline u64 real_location(const struct life *life, u64 location)
 /* The last reference is gone. */
 static __always_inline void die(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
 {
-	if (life->state != LIFE_ALIVE)
+	if (life->state != LIFE_ALIVE ||
+	    __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_DYING) != LIFE_ALIVE)
 		return;
 	emit_free(life, skb, location, probe, how);
-	life->state = LIFE_DYING;
 }
 
 /* Roles whose functions may run on a dying skb, and begin no life. */
 static __always_inline bool tears_down(u32 role)
 {
 	return (role >= ROLE_RELEASE && role < ROLE_CLONE) || role == ROLE_DEFER;
+}
+
+/* Is what a function of this role does here no longer of this life? */
+static __always_inline bool is_over_for(const struct life *life, u32 role)
+{
+	return is_over(life) && (life->state != LIFE_DYING || !tears_down(role));
 }
 
 #define HAS_FILTERS (config.filters || config.netns)
@@ -316,7 +330,7 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 			forget(address, life);
 		return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
 	}
-	if (life && life->state != LIFE_ALIVE && !tears_down(probe->role))
+	if (life && is_over_for(life, probe->role))
 		life = NULL;
 	if (life && probe->caller)
 		note_caller(life, probe->caller, probe->frame);
