@@ -44,7 +44,9 @@ const TICK_MICROS = 10_000;
 const BATCH_PATHS = 512;
 /** Until the compiler has seen enough of both. */
 const WARM_PATHS = 20_000;
-const IDLE_MS = 2_000;
+/** The collector's and the compiler's last work of what came before is not idling. */
+const SETTLED_MS = 1_000;
+const IDLE_MS = 3_000;
 const DEAD_MS = 20_000;
 /** The pipeline's default. */
 const QUEUE_PATHS = 10_000;
@@ -136,6 +138,7 @@ async function exporter(task: Task): Promise<Measured> {
   };
   await exportAll(paths.slice(0, WARM_PATHS));
   const figures = await timed(task, () => exportAll(paths));
+  await sleep(SETTLED_MS);
   const cpu = process.cpuUsage();
   await sleep(IDLE_MS);
   const { user, system } = process.cpuUsage(cpu);
