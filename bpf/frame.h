@@ -24,7 +24,7 @@
  * An skb that is built from a frame must be seen while its bytes are where they were, whatever functions the user asked for:
  * eth_type_trans(), which drivers, veth and cpumap all call then, is always watched (ROLE_ARRIVAL).
  *
- * A frame's life ends when an skb is built from it, by a verdict (programs.bpf.c), or when the frame is returned.
+ * A frame's life ends when an skb is built from it, by a verdict (verdict.h), or when the frame is returned.
  *
  * Accepted to be wrong: a driver that copies the packet into a new buffer for its skb begins a path of its own with it. A frame
  * that left by a device, where no function is probed, has no end: its path is handed out when it is idle. An equal

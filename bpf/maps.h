@@ -27,7 +27,7 @@ enum life_state {
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
 	LIFE_IGNORED = 2, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
 	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove the entry */
-	LIFE_GONE = 4, /* left to another CPU to free, when and where does not matter: as if dying, and with no more calls */
+	LIFE_GONE = 4, /* left to another CPU to free, at some time: as if dying, and with no more calls */
 };
 
 /* What is known of the skb that lives at an address. */

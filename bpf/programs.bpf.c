@@ -22,22 +22,9 @@
 #include "event.h"
 #include "config.h"
 #include "frame.h"
-#include "arrival.h"
+#include "verdict.h"
 
 #define PROGRAM_CALLS_MAX 4096
-#define REASON_VERDICT 0xfffffffe
-
-/* enum xdp_action, include/uapi/linux/bpf.h */
-#define XDP_PASS 2
-#define XDP_TX 3
-#define XDP_REDIRECT 4
-
-/* A running program. */
-struct program_call {
-	u64 token; /* 0: the packet is not followed */
-	u64 skb; /* XDP: the skb whose buffer it looks at, 0: none */
-	u64 data; /* XDP: key of the frame, if there is no skb */
-};
 
 /*
  * Key: where the program's context is on the stack, and the probe. Owner: the program of the entry; deleted by that of the exit. LRU,
@@ -158,52 +145,20 @@ int xdp_enter(u64 *ctx)
 	return 0;
 }
 
-/* The verdict sends the packet on: notes what it looks like now. `call` says from where. */
-static __noinline void send_on(const struct program_call *call, const struct xdp_buff *xdp)
+/*
+ * A redirect failed; the arguments are device, program, target, error, ... The tracepoints are found by name when attached: 7.2 no
+ * longer has the second one.
+ */
+SEC("raw_tp/xdp_redirect_err")
+int redirect_failed(u64 *ctx)
 {
-	u64 before = call->data, data = (u64)BPF_CORE_READ(xdp, data);
-	u32 linear = (u64)BPF_CORE_READ(xdp, data_end) - data;
-	struct frame *frame = before ? bpf_map_lookup_elem(&frames, &before) : NULL;
-
-	/* The program moved the packet's beginning, or took it out of an skb. */
-	if (before != data) {
-		if (bpf_map_update_elem(&frames, &data, frame ? frame : &new_frame, BPF_ANY)) {
-			count(COUNT_LOST_LINKS);
-			return;
-		}
-		if (frame)
-			bpf_map_delete_elem(&frames, &before);
-		frame = bpf_map_lookup_elem(&frames, &data);
-	}
-	if (!frame)
-		return;
-	frame->token = call->token;
-	frame->skb = call->skb;
-	frame->content = content_hash(data, linear);
-	frame->len = frame_length(xdp, linear);
-	frame->operation = LINK_XDP;
+	return on_redirect_error(ctx[0], ctx[3]);
 }
 
-/* The verdict is the end of a frame, which has no kfree_skb. */
-static __noinline void drop_frame(u64 data, u32 probe, u32 verdict)
+SEC("raw_tp/xdp_redirect_map_err")
+int redirect_map_failed(u64 *ctx)
 {
-	struct frame *frame = bpf_map_lookup_elem(&frames, &data);
-	struct drop_event *event;
-	u32 seq;
-
-	if (!frame)
-		return;
-	seq = next_seq(&frame->life);
-	event = reserve(sizeof(*event));
-	if (event) {
-		fill_header(&event->header, EVENT_DROP, frame->life.id, seq, probe, 0);
-		event->location = 0;
-		event->skb = data;
-		event->reason = REASON_VERDICT;
-		event->verdict = verdict;
-		submit(event);
-	}
-	bpf_map_delete_elem(&frames, &data);
+	return on_redirect_error(ctx[0], ctx[3]);
 }
 
 SEC("fexit")
@@ -212,8 +167,11 @@ int xdp_leave(u64 *ctx)
 	const struct xdp_buff *xdp = (void *)ctx[0];
 	u64 place = number_of(ctx), verdict = 0;
 	u32 probe = bpf_get_attach_cookie(ctx);
+	struct redirected *last = last_redirected();
 	struct program_call call;
 
+	if (last)
+		last->token = 0;
 	if (!control.recording || !close_program(place, probe, &call))
 		return 0;
 	bpf_get_func_ret(ctx, &verdict);
@@ -222,7 +180,13 @@ int xdp_leave(u64 *ctx)
 	if (call.skb ? verdict == XDP_TX || verdict == XDP_REDIRECT : verdict >= XDP_PASS && verdict <= XDP_REDIRECT) {
 		send_on(&call, xdp);
 	} else if (!call.skb) {
-		drop_frame(call.data, probe, verdict);
+		drop_frame(call.data, probe, REASON_VERDICT, verdict);
+	}
+	if (last && verdict == XDP_REDIRECT) {
+		last->token = call.token;
+		last->data = (u64)BPF_CORE_READ(xdp, data);
+		last->dev = (u64)BPF_CORE_READ(xdp, rxq, dev);
+		last->probe = probe;
 	}
 	return 0;
 }

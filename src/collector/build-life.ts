@@ -18,6 +18,7 @@ import { linkParent } from './losses.ts';
 import type { DetailReader } from './read-detail.ts';
 import type { Symbols } from './path-builder.ts';
 import { readConntrack, readRule, readSocket } from './surroundings.ts';
+import { errnoName } from '../ffi/errno.ts';
 import { wideAt, type CallDraft, type LifeDraft } from './path-records.ts';
 
 export interface LifeSurroundings {
@@ -35,8 +36,13 @@ const NOT_SPECIFIED = 'NOT_SPECIFIED';
 
 /** drop_event.reason of a kernel that tells none. */
 const REASON_NOT_TOLD = 0xffffffff;
-/** drop_event.reason of a verdict that ended an XDP frame: REASON_VERDICT in bpf/programs.bpf.c. */
+/** drop_event.reason of a verdict that ended an XDP frame: REASON_VERDICT in bpf/verdict.h. */
 const REASON_VERDICT = 0xfffffffe;
+/** Of a frame that a program redirected and the kernel did not: REASON_REDIRECT there. The error stands where else a verdict does. */
+const REASON_REDIRECT = 0xfffffffd;
+
+/** After the kernel's tracepoint for it. */
+const REDIRECT_FAILED = 'XDP_REDIRECT_ERR';
 
 const notTold = { reasonCode: undefined, program: undefined, rule: undefined } as const;
 
@@ -125,6 +131,7 @@ function durationOf(call: CallDraft, end: LifeEnd | undefined): number | undefin
 
 /** The drop with the program that wanted it: after a dropping verdict no other program sees the packet. */
 function droppedBy(end: LifeEnd, calls: readonly Call[]): LifeEnd {
+  if (end.program !== undefined) return end;
   const last = calls.findLast(isProgram);
   return last?.verdict !== undefined && isDropVerdict(last.verdict)
     ? { ...end, program: last.func }
@@ -151,10 +158,14 @@ function readEnd(draft: LifeDraft, surroundings: LifeSurroundings): LifeEnd {
   const location = address === 0n ? undefined : symbols.location(address);
   if (isDrop) {
     const code = words[at + (dropEvent.reason >> 2)] ?? 0;
-    if (code === REASON_VERDICT) {
-      const verdict = BigInt(words[at + (dropEvent.verdict >> 2)] ?? 0);
-      const reason = verdictName('xdp', verdict);
-      return { offsetNs, how: 'dropped', reason, ...notTold, location };
+    if (code === REASON_VERDICT || code === REASON_REDIRECT) {
+      const detail = words[at + (dropEvent.verdict >> 2)] ?? 0;
+      const reason =
+        code === REASON_VERDICT
+          ? verdictName('xdp', BigInt(detail))
+          : `${REDIRECT_FAILED} (${errnoName(detail)})`;
+      const program = symbols.probe(words[at + headerWord.probe] ?? 0).func;
+      return { offsetNs, how: 'dropped', reason, ...notTold, location, program };
     }
     if (isPart(draft, surroundings) && symbols.dropReason(code) === NOT_SPECIFIED)
       return { offsetNs, how: 'consumed', reason: undefined, ...notTold, location };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
+import { type BpfObject, type BpfProgram, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { injectFilter, type PacketFilter } from './packet-filter.ts';
 
@@ -14,6 +14,8 @@ export interface ProgramTemplate {
   /** What the kernel gets for any other target. */
   readonly enter: Uint8Array;
   readonly leave: Uint8Array;
+  /** Of XDP: loaded programs for the kernel's tracepoints that tell of failed redirects. */
+  readonly redirects: readonly BpfProgram[];
   /** The loaded program for openProgramHolders(). */
   readonly holders: number;
   /** The copies name maps by file descriptors of this object: to be closed after the last one is loaded. */
@@ -21,6 +23,11 @@ export interface ProgramTemplate {
 }
 
 const objectFile = packageFile('build/programs.bpf.o');
+
+const redirectPrograms: Readonly<Record<ProgramKind, readonly string[]>> = {
+  tc: [],
+  xdp: ['redirect_failed', 'redirect_map_failed'],
+};
 
 /** Maps that are not its own, as in bpf/maps.h, frame.h, config.h and track.h. */
 const shared = [
@@ -56,7 +63,8 @@ function prepare(
   try {
     for (const name of object.programNames()) {
       const isTemplate = name.startsWith(`${kind}_`);
-      object.program(name).setAutoload(isTemplate || name === 'holders');
+      const isOther = name === 'holders' || redirectPrograms[kind].includes(name);
+      object.program(name).setAutoload(isTemplate || isOther);
       if (isTemplate) object.program(name).setAttachTarget(target.fd, target.func);
     }
     const own = new Set(object.mapNames());
@@ -97,6 +105,7 @@ export async function loadTemplate(
       first: { enter: object.program(enter).fd(), leave: object.program(leave).fd() },
       enter: instructions(enter),
       leave: instructions(leave),
+      redirects: redirectPrograms[kind].map((name) => object.program(name)),
       holders: object.program('holders').fd(),
       close: () => {
         object.close();

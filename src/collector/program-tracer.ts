@@ -13,8 +13,8 @@ import {
 } from '../ffi/bpf-programs.ts';
 import { recursionMisses } from '../ffi/bpf-syscall.ts';
 import { closeFd } from '../ffi/libc.ts';
-import type { BpfObject } from '../ffi/libbpf.ts';
-import type { BpfLink } from '../ffi/links.ts';
+import type { BpfObject, BpfProgram } from '../ffi/libbpf.ts';
+import { attachTracing, type BpfLink } from '../ffi/links.ts';
 import { inParallel } from './attach.ts';
 import { fullName, obstacle, programLister, refusalsInWords } from './loaded-programs.ts';
 import type { PacketFilter } from './packet-filter.ts';
@@ -100,11 +100,27 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
   let frames = false;
+  const redirects: { readonly link: BpfLink; readonly program: BpfProgram }[] = [];
   let isBroken = false;
   let holders: ProgramHolders | undefined;
   let looks = 0;
   /** Runs that were skipped of programs that are traced no more. */
   let gone = 0n;
+
+  function watchRedirects(template: ProgramTemplate): void {
+    const reasons: string[] = [];
+    for (const program of template.redirects) {
+      try {
+        redirects.push({ link: attachTracing(program), program });
+      } catch (error) {
+        reasons.push(messageOf(error));
+      }
+    }
+    // A kernel has one or both of the tracepoints.
+    const [reason] = reasons;
+    if (reason !== undefined && redirects.length === 0)
+      onNotice(`redirects that fail are shown as transmitted: ${reason}`);
+  }
 
   async function loadPair(
     kind: ProgramKind,
@@ -117,6 +133,7 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
       await tryTracing({ targetFd, targetFunction: program.mainFunction });
       const made = await loadTemplate(main, kind, { fd: targetFd, func }, filter);
       templates.set(kind, made);
+      watchRedirects(made);
       holders ??= openHolders(made.holders);
       return { ...made.first, isFirst: true };
     }
@@ -229,12 +246,16 @@ export function createProgramTracer(options: ProgramTracerOptions): ProgramTrace
     recursionMisses() {
       let misses = gone;
       for (const one of traced.values()) misses += missesOf(one);
+      for (const { program } of redirects) misses += program.recursionMisses();
       return misses;
     },
     async release() {
       clearInterval(timer);
       await looking;
-      return [...traced.values()].flatMap(({ links }) => links);
+      return [
+        ...redirects.map(({ link }) => link),
+        ...[...traced.values()].flatMap((one) => one.links),
+      ];
     },
     close() {
       holders?.close();

@@ -192,7 +192,7 @@ export interface LifeEnd {
   readonly how: (typeof lifeEnds)[number];
   /**
    * Decoded name without SKB_DROP_REASON_ (`NETFILTER_DROP`), or `reason <n>`; the verdict (`XDP_DROP`) where no skb was there
-   * for the kernel to give a reason; undefined unless dropped.
+   * for the kernel to give a reason, and `XDP_REDIRECT_ERR (<errno>)` where it refused a redirect; undefined unless dropped.
    */
   readonly reason: string | undefined;
   /** Number as the kernel gave it; undefined unless dropped. */

@@ -11,7 +11,7 @@ import {
 } from '../fixtures/records.ts';
 
 const program = 0x40000000 | 5;
-/** REASON_VERDICT in bpf/programs.bpf.c. */
+/** REASON_VERDICT in bpf/verdict.h. */
 const reasonVerdict = 0xfffffffe;
 
 test('a verdict that ends an XDP frame is a drop with the word for its reason', () => {
@@ -32,6 +32,37 @@ test('a verdict that ends an XDP frame is a drop with the word for its reason', 
     program: 'xdp:5',
     rule: undefined,
   });
+});
+
+test('a frame that could not be redirected is a drop, with the error and the program', () => {
+  const [path] = pathsOf([
+    enterRecord({ life: 1, seq: 0, timeNs: 100, probe: program }),
+    exitRecord({ life: 1, seq: 0, timeNs: 300, probe: program, returnValue: 4n }),
+    linkRecord({
+      life: 2,
+      seq: 0,
+      timeNs: 310,
+      parent: 1,
+      parentSeq: 0,
+      operation: linkOperation.xdp,
+      flags: 8,
+    }),
+    dropRecord({
+      life: 2,
+      seq: 1,
+      timeNs: 320,
+      probe: program,
+      reason: reasonVerdict - 1,
+      verdict: 100,
+    }),
+    freeRecord({ life: 1, seq: 1, timeNs: 330, how: 1 }),
+  ]);
+  const end = path?.lives[1]?.end;
+  assert.equal(end?.how, 'dropped');
+  assert.equal(end.reason, 'XDP_REDIRECT_ERR (ENETDOWN)');
+  assert.equal(end.program, 'xdp:5');
+  assert.equal(path?.outcome.kind, 'dropped');
+  assert.equal(path.outcome.life, 1);
 });
 
 test("an skb that a program drops keeps the kernel's reason, and names the program", () => {

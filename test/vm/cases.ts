@@ -22,6 +22,7 @@ import { resend } from './scenarios/resend.ts';
 import { merges, segments } from './scenarios/segments.ts';
 import { smallCalls } from './scenarios/small-calls.ts';
 import { jumbo, redirects } from './scenarios/xdp-frames.ts';
+import { refusedRedirects } from './scenarios/xdp-refused.ts';
 import { tcp } from './scenarios/tcp.ts';
 import { tooSmall } from './scenarios/too-small.ts';
 import { forwarded, tunnel } from './scenarios/tunnel.ts';
@@ -71,14 +72,14 @@ const newer: readonly Case[] = [
   ...withBackend('kprobe-session', [
     ...[...all, copy, fragments, routed, segments, merges],
     ...[filter, tunnel, forwarded, details, second, surroundings],
-    ...[tc, xdp, programFlood, redirects, jumbo, manyPrograms],
+    ...[tc, xdp, programFlood, redirects, refusedRedirects, jumbo, manyPrograms],
     ...[tcpOracle, bridgedOracle, listOracle, lists, longLists, resend, fragList],
   ]),
   // All functions of 50,000 packets are more than an emulated CPU can hand out.
   ...withBackend('kprobe-session', [flood, tooSmall], FEW_FUNCTIONS),
   ...withBackend('kprobe-multi', [ping, interrupted, killed, oracle, details, smallCalls]),
   ...withBackend('tracepoint', [ping, drop, interrupted, verifier, filter]),
-  ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
+  ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, refusedRedirects, jumbo, links]),
 ];
 
 /** What runs on each kernel, in this order in one boot. */
@@ -93,10 +94,18 @@ const cases: Readonly<Record<KernelName, readonly Case[]>> = {
       ],
       FEW_FUNCTIONS,
     ),
-    ...withBackend('kprobe', [surroundings, redirects], SURROUNDINGS),
+    ...withBackend('kprobe', [surroundings, redirects, refusedRedirects], SURROUNDINGS),
     ...withBackend('kprobe', [lists, longLists], LISTS),
     ...withBackend('tracepoint', [ping, drop, interrupted, verifier]),
-    ...withBackend('tracepoint', [tc, xdp, programFlood, redirects, jumbo, links]),
+    ...withBackend('tracepoint', [
+      tc,
+      xdp,
+      programFlood,
+      redirects,
+      refusedRedirects,
+      jumbo,
+      links,
+    ]),
   ],
   '6.12': newer,
   '7.2': newer,
