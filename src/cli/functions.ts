@@ -87,6 +87,11 @@ async function listFunctions(options: FunctionsOptions): Promise<number> {
   for (const [reason, names] of byReason(plan.refused)) {
     process.stderr.write(`  ${names.length} ${reason}\n    ${names.join(' ')}\n`);
   }
+  const { messages } = plan;
+  if (messages.length > 0) {
+    say(`left out: ${messages.length} see netlink messages, no packets; name them to watch them`);
+    process.stderr.write(`    ${messages.join(' ')}\n`);
+  }
   return 0;
 }
 

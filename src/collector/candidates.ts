@@ -25,6 +25,7 @@ import {
   readAttachableFunctions,
 } from '../kernel/tracefs.ts';
 import { type Candidate, type Candidates, keptCandidates } from './kept-candidates.ts';
+import { isMessageFunction } from './message-functions.ts';
 import { allocators, frameReturns, innerRoleOf, type ProbeRole } from './roles.ts';
 
 let kernelBtf: Btf | undefined;
@@ -95,6 +96,7 @@ interface Wanted {
   readonly sockArg: number;
   readonly inner?: ProbeRole | undefined;
   readonly given?: Given;
+  readonly isMessage?: true;
 }
 
 /** What BTF knows, with its module; a name once for each. */
@@ -102,7 +104,8 @@ function wantedFunctions({ inner, maps }: Wish, modules: readonly string[]): rea
   const wanted = new Map<string, Wanted>();
   const add = (one: Wanted): void => {
     const key = `${one.module ?? ''}:${one.name}`;
-    if (!wanted.has(key)) wanted.set(key, one);
+    if (wanted.has(key)) return;
+    wanted.set(key, isMessageFunction(one) ? { ...one, isMessage: true } : one);
   };
   for (const name of [...allocators, ...frameReturns])
     add({ name, module: undefined, skbArg: 0, sockArg: 0 });

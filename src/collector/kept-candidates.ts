@@ -24,6 +24,8 @@ export interface Candidate {
   readonly inner?: ProbeRole | undefined;
   /** `skbArg` is not the skb, but leads to it, or to several. */
   readonly given?: Given;
+  /** Its skb is a netlink message, never a packet. */
+  readonly isMessage?: true;
 }
 
 export interface Candidates {

@@ -36,6 +36,8 @@ export interface ProbePlan {
   readonly backend: BackendName;
   readonly probes: readonly PlannedProbe[];
   readonly refused: readonly RefusedProbe[];
+  /** Functions whose skb is a netlink message, never a packet: they are watched only if they are asked for by name. */
+  readonly messages: readonly string[];
 }
 
 export interface ProbePlanOptions {
@@ -84,7 +86,12 @@ async function planFunctions(
   const { byName = false, modules, inner = [], maps = false } = options;
   const { candidates, refused } = await findCandidates({ byName, modules, inner, maps });
   const probes: PlannedProbe[] = [];
+  const messages: string[] = [];
   for (const found of candidates) {
+    if (found.isMessage === true && options.functions === undefined) {
+      messages.push(found.name);
+      continue;
+    }
     const role =
       found.inner ?? (found.given === undefined ? roleOf(found.name) : givenRoles[found.given]);
     const silent = found.inner === undefined && (!chosen(found.name) || found.skbArg === 0);
@@ -95,6 +102,7 @@ async function planFunctions(
     backend: options.backend,
     probes,
     refused: refused.filter(({ name }) => chosen(name)),
+    messages,
   };
 }
 
@@ -131,7 +139,7 @@ function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => bo
       silent: false,
     });
   }
-  return { backend: options.backend, probes, refused };
+  return { backend: options.backend, probes, refused, messages: [] };
 }
 
 /**

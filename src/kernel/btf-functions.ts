@@ -20,7 +20,21 @@ export interface SkbFunction {
    * pointer to one.
    */
   readonly given?: Given;
+  /** Its other arguments say that the skb is a netlink message, never a packet. */
+  readonly isMessage?: true;
 }
+
+/**
+ * What only those take whose skb is a netlink message: include/net/netlink.h, genetlink.h, nfnetlink.h, net/ethtool/netlink.h, and the
+ * headers of messages in include/uapi/linux/.
+ */
+const ofMessages = [
+  ...['netlink_callback', 'nlmsghdr', 'genl_info', 'nfnl_info'],
+  ...['ethnl_req_info', 'ethnl_reply_data'],
+  ...['tcmsg', 'ndmsg', 'rtmsg', 'ifinfomsg', 'fib_rule_hdr'],
+];
+/** The table of a message's attributes, by type; a packet's function may take a single one (openvswitch: the actions to run). */
+const attributes = 'nlattr';
 
 export type Given = 'list' | 'place';
 
@@ -54,6 +68,7 @@ const isSkb = 4;
 const isSock = 8;
 const isList = 16;
 const isPlace = 32;
+const isOfMessages = 64;
 const registerMask = 3;
 
 /** The name offset of the struct that a type points to; 0: it is no such pointer. */
@@ -86,6 +101,8 @@ const createClassifier = (btf: Btf, architecture: string): ((id: number) => numb
   const skb = btf.offsetOf('sk_buff');
   const sock = btf.offsetOf('sock');
   const list = btf.offsetOf('list_head');
+  const messages = new Set(ofMessages.map((name) => btf.offsetOf(name)));
+  const attribute = btf.offsetOf(attributes);
   const known = new Uint8Array(btf.endId); // many parameters, few types; 255 - what it is; 0: not asked yet
   return (id) => {
     const before = known[id] ?? 0;
@@ -95,7 +112,12 @@ const createClassifier = (btf: Btf, architecture: string): ((id: number) => numb
     if (struct !== 0 && struct === skb) what |= isSkb;
     if (struct !== 0 && struct === sock) what |= isSock;
     if (struct !== 0 && struct === list) what |= isList;
-    if (struct === 0 && skb !== undefined && placedStruct(btf, id) === skb) what |= isPlace;
+    if (struct !== 0 && messages.has(struct)) what |= isOfMessages;
+    if (struct === 0) {
+      const placed = placedStruct(btf, id);
+      if (placed !== 0 && placed === skb) what |= isPlace;
+      if (placed !== 0 && placed === attribute) what |= isOfMessages;
+    }
     known[id] = 255 - what;
     return what;
   };
@@ -113,8 +135,11 @@ const skbArguments = (
   let sockArg = 0;
   let listArg = 0;
   let placeArg = 0;
-  for (let i = 0, register = 1; i < params && register <= maxRegister; i++) {
+  let isMessage = false;
+  for (let i = 0, register = 1; i < params; i++) {
     const what = classify(btf.elementType(proto, i));
+    isMessage ||= (what & isOfMessages) !== 0;
+    if (register > maxRegister) continue;
     if ((what & isSkb) !== 0) {
       if (skbArg === 0) skbArg = register;
       else if (secondSkbArg === 0) secondSkbArg = register;
@@ -128,7 +153,12 @@ const skbArguments = (
     if (placeArg > 0) return { skbArg: placeArg, sockArg, given: 'place' };
     return listArg > 0 ? { skbArg: listArg, sockArg, given: 'list' } : undefined;
   }
-  return { skbArg, sockArg, ...(secondSkbArg === 0 ? {} : { secondSkbArg }) };
+  return {
+    skbArg,
+    sockArg,
+    ...(secondSkbArg === 0 ? {} : { secondSkbArg }),
+    ...(isMessage ? { isMessage } : {}),
+  };
 };
 
 /**

@@ -37,6 +37,35 @@ const createSample = () => {
   return { writer, types, declare };
 };
 
+test('functions whose skb is a netlink message are told by what else they take', () => {
+  const { writer, types, declare } = createSample();
+  const all = {
+    ...types,
+    callback: writer.pointer(writer.struct('netlink_callback', 80)),
+    header: writer.pointer(writer.struct('nlmsghdr', 16)),
+    generic: writer.pointer(writer.const(writer.struct('genl_info', 100))),
+    attribute: writer.pointer(writer.struct('nlattr', 4)),
+  };
+  const table = writer.pointer(all.attribute);
+  const declareWith = (name: string, ...params: readonly number[]): void => {
+    const proto = writer.proto(
+      types.int,
+      params.map((param, i) => [`p${i}`, param] as const),
+    );
+    writer.func(name, proto);
+  };
+  declareWith('dump', all.skb, all.callback);
+  declareWith('request', all.skb, all.header, all.sock);
+  declareWith('late', all.skb, all.int, all.int, all.int, all.int, all.generic);
+  declareWith('change', all.skb, table);
+  declareWith('execute', all.skb, all.attribute); // openvswitch runs actions on a packet
+  declare('plain', 'skb');
+  const found = skbFunctions(parseBtf(writer.bytes()), 'x64');
+  const messages = found.filter(({ isMessage }) => isMessage === true).map(({ name }) => name);
+  assert.deepEqual(messages, ['dump', 'request', 'late', 'change']);
+  assert.equal(found.length, 6);
+});
+
 test('functions that take an skb, by register', () => {
   const { writer, declare } = createSample();
   declare('plain', 'skb');
