@@ -105,9 +105,11 @@ test(
       return true;
     };
     const leaver = read(t, kafka, 'late', hold);
-    const stayer = read(t, kafka, 'late', () => {
+    const stayer = read(t, kafka, 'late', async () => {
       stayed = stayer.ids.length;
-      return Promise.resolve(false);
+      // Else it has read all of it before the other one is there.
+      if (leaver.ids.length === 0) await sleep(200);
+      return false;
     });
     await leaver.done;
     const [left, before] = [leaver.ids.length, stayer.ids.length];
