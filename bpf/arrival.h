@@ -105,16 +105,8 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 	life = &frame->life;
 	if (frame->token == IGNORED_TOKEN)
 		return 0;
-	if (!life->id) {
-		life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
-		life->first = 1;
-		count(COUNT_LIVES);
-		if (frame->token) {
-			life->parent = frame->token >> 16;
-			emit_link(life, data, frame->token >> 16, frame->token, arrival->probe, frame->operation,
-				  FLAG_LINKED);
-		}
-	}
+	if (!life->id)
+		begin_frame_life(frame, data, arrival->probe);
 	frame->len = 0;
 	frame->skb = 0;
 	locate(life, &skb, NULL);

@@ -159,6 +159,20 @@ static __always_inline bool same_packet(const struct frame *frame, u64 content, 
 	return !life || life->state != LIFE_ALIVE || life->id != frame->token >> 16;
 }
 
+/* One that was sent on gets its life when it is heard of again: child of the call that sent it. */
+static __always_inline void begin_frame_life(struct frame *frame, u64 data, u32 probe)
+{
+	struct life *life = &frame->life;
+
+	life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
+	life->first = 1;
+	count(COUNT_LIVES);
+	if (!frame->token)
+		return;
+	life->parent = frame->token >> 16;
+	emit_link(life, data, life->parent, frame->token, probe, frame->operation, FLAG_LINKED);
+}
+
 /* The frame is no more. */
 static __always_inline void end_frame(struct frame *frame, u64 data, u64 location, u8 how)
 {

@@ -111,7 +111,7 @@ static __noinline u64 on_inner(struct probe *probe, u32 more)
 		return 0;
 	address = call->skb;
 	life = bpf_map_lookup_elem(&lives, &address);
-	if (!life || life->id != call->life || life->state == LIFE_IGNORED || life->state == LIFE_GONE)
+	if (!life || life->id != call->life || life->state > LIFE_DYING)
 		return 0;
 	probe->skb = address;
 	tell_task(life, bpf_get_current_pid_tgid());

@@ -141,7 +141,10 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 		merge(skb, into, token, probe, LINK_GRO);
 }
 
-/* So often may the other CPU record something of the life in between; it does at most a few times. */
+/*
+ * So often may the other CPU record something of the life in between; it does at most a few times. After that the life is left alive,
+ * and counted (COUNT_REUSED) when its address is born again.
+ */
 #define DEFERRED_TRIES 8
 
 /*
@@ -291,13 +294,12 @@ __noinline int relate_result(u32 role, u64 result, u64 token, u32 probe)
 static long collect_one(const void *map, const u64 *address, struct life *life, const void *nothing)
 {
 	u64 skb = *address;
-	u32 state = life->state;
 
-	if (state != LIFE_DYING && state != LIFE_GONE)
+	if (!is_over(life))
 		return 0;
 	if (life->aged == 0)
 		life->aged = 1;
-	else if (__sync_val_compare_and_swap(&life->state, state, LIFE_COLLECTED) == state)
+	else if (claim_dead(life))
 		bpf_map_delete_elem(&lives, &skb);
 	return 0;
 }

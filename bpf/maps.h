@@ -24,10 +24,11 @@ struct {
 
 enum life_state {
 	LIFE_ALIVE = 0,
+	/* These three are over. */
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
-	LIFE_IGNORED = 2, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
-	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove the entry */
-	LIFE_GONE = 4, /* left to another CPU to free, at some time: as if dying, and with no more calls */
+	LIFE_GONE = 2, /* left to another CPU to free, at some time: as if dying, and with no more calls */
+	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove or replace the entry */
+	LIFE_IGNORED = 4, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
 };
 
 /* What is known of the skb that lives at an address. */

@@ -167,27 +167,15 @@ int xdp_leave(u64 *ctx)
 	const struct xdp_buff *xdp = (void *)ctx[0];
 	u64 place = number_of(ctx), verdict = 0;
 	u32 probe = bpf_get_attach_cookie(ctx);
-	struct redirected *last = last_redirected();
 	struct program_call call;
 
-	if (last)
-		last->token = 0;
+	forget_redirected();
 	if (!control.recording || !close_program(place, probe, &call))
 		return 0;
 	bpf_get_func_ret(ctx, &verdict);
 	verdict = (u32)verdict;
 	emit_exit(call.token, probe, verdict);
-	if (call.skb ? verdict == XDP_TX || verdict == XDP_REDIRECT : verdict >= XDP_PASS && verdict <= XDP_REDIRECT) {
-		send_on(&call, xdp);
-	} else if (!call.skb) {
-		drop_frame(call.data, probe, REASON_VERDICT, verdict);
-	}
-	if (last && verdict == XDP_REDIRECT) {
-		last->token = call.token;
-		last->data = (u64)BPF_CORE_READ(xdp, data);
-		last->dev = (u64)BPF_CORE_READ(xdp, rxq, dev);
-		last->probe = probe;
-	}
+	on_verdict(&call, xdp, probe, verdict);
 	return 0;
 }
 

@@ -135,10 +135,8 @@ static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
 	forget_refusal(skb);
 	if (life && life->state == LIFE_IGNORED)
 		forget(skb, life);
-	if (!life || life->state != LIFE_ALIVE)
-		return;
-	emit_drop(life, skb, real_location(life, location), reason);
-	life->state = LIFE_DYING;
+	else if (life && begins_to_die(life))
+		emit_drop(life, skb, real_location(life, location), reason);
 }
 
 static __always_inline void forget_freed(u64 skb)

@@ -27,6 +27,7 @@
 #ifndef SKBSPAN_TRACK_H
 #define SKBSPAN_TRACK_H
 
+#include "caller.h"
 #include "packet.h"
 #include "surroundings.h"
 
@@ -63,10 +64,18 @@ static __always_inline struct life *life_at(u64 skb)
 	return may_live(skb) ? bpf_map_lookup_elem(&lives, &skb) : NULL;
 }
 
-/* Nothing alive: who begins a life here may have the entry. */
 static __always_inline bool is_over(const struct life *life)
 {
-	return life->state == LIFE_DYING || life->state >= LIFE_COLLECTED;
+	return life->state - LIFE_DYING <= LIFE_COLLECTED - LIFE_DYING;
+}
+
+/* Dead, and nobody else has the entry yet: then it is the caller's to replace or to remove. */
+static __always_inline bool claim_dead(struct life *life)
+{
+	u32 state = life->state;
+
+	return (state == LIFE_DYING || state == LIFE_GONE) &&
+	       __sync_val_compare_and_swap(&life->state, state, LIFE_COLLECTED) == state;
 }
 
 struct probe {
@@ -88,8 +97,6 @@ struct probe {
 
 /* Token of any call on an ignored life; no life has the id 2^48 - 1. */
 #define IGNORED_TOKEN (~0ULL)
-
-#define TRAMPOLINE_BYTES 256
 
 static __always_inline u64 call_token(const struct life *life, u32 seq)
 {
@@ -143,13 +150,12 @@ static const struct life newborn = {.first = 1};
 static __always_inline struct life *begin_life(u64 skb, u64 parent, u32 state)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &skb);
-	u32 before = life && life->state == LIFE_GONE ? LIFE_GONE : LIFE_DYING;
 	long error = -16; /* EBUSY */
 	u32 bit = lived_bit(skb);
 
 	__sync_fetch_and_or(&lived[bit / 64], 1ULL << bit % 64);
 	/* Either this or collect() takes the entry of a dead life away. */
-	if (!life || __sync_val_compare_and_swap(&life->state, before, LIFE_COLLECTED) == before)
+	if (!life || claim_dead(life))
 		error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
 	if (error) {
 		count(parent ? COUNT_LOST_LINKS : error == -16 ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
@@ -245,45 +251,17 @@ static __always_inline bool ignored(const struct probe *probe, const struct sock
 	return runs_ourselves(probe->frame) && family_has_packets(sock_family(sk));
 }
 
-/*
- * The tracepoints of freeing say who called the free function by the address it returns to. While its exit is watched, that
- * is a trampoline. So whoever calls a release function is noted when it begins, and is the answer then. Several of them may
- * share a frame (each ends in a jump to the next): then the first one's caller stays. 0 if it was not seen (a jump out of
- * another watched function); what was noted in another frame is of another call, long over.
- */
-static __always_inline bool is_trampoline(u64 address)
+/* The last reference is gone. True: for whoever asks first, and is to tell it; another CPU may be about to (deferred() in links.h). */
+static __always_inline bool begins_to_die(struct life *life)
 {
-	for (u32 i = 0; i < TRAMPOLINES; i++) {
-		u64 trampoline = control.trampolines[i];
-
-		if (trampoline && address - trampoline < TRAMPOLINE_BYTES)
-			return true;
-	}
-	return false;
+	return life->state == LIFE_ALIVE &&
+	       __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_DYING) == LIFE_ALIVE;
 }
 
-static __always_inline void note_caller(struct life *life, u64 caller, u64 frame)
-{
-	bool is_hidden = is_trampoline(caller);
-
-	if (is_hidden && life->release_frame == (u32)frame)
-		return;
-	life->release_caller = is_hidden ? 0 : caller;
-	life->release_frame = (u32)frame;
-}
-
-static __always_inline u64 real_location(const struct life *life, u64 location)
-{
-	return is_trampoline(location) ? life->release_caller : location;
-}
-
-/* The last reference is gone. */
 static __always_inline void die(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
 {
-	if (life->state != LIFE_ALIVE ||
-	    __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_DYING) != LIFE_ALIVE)
-		return;
-	emit_free(life, skb, location, probe, how);
+	if (begins_to_die(life))
+		emit_free(life, skb, location, probe, how);
 }
 
 /* Roles whose functions may run on a dying skb, and begin no life. */
@@ -295,7 +273,7 @@ static __always_inline bool tears_down(u32 role)
 /* Is what a function of this role does here no longer of this life? */
 static __always_inline bool is_over_for(const struct life *life, u32 role)
 {
-	return is_over(life) && (life->state != LIFE_DYING || !tears_down(role));
+	return life->state == LIFE_DYING ? !tears_down(role) : is_over(life);
 }
 
 #define HAS_FILTERS (config.filters || config.netns)

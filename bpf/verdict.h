@@ -34,7 +34,7 @@ struct redirected {
 	u32 _pad;
 };
 
-/* Owner: xdp_leave(), which also forgets it whenever a program ends; redirect_failed(). */
+/* Owner: on_verdict(); forgotten whenever a program ends, and by on_redirect_error(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -47,6 +47,27 @@ static __always_inline struct redirected *last_redirected(void)
 	u32 slot = 0;
 
 	return bpf_map_lookup_elem(&redirected, &slot);
+}
+
+/* A program has come to its end: what the one before it redirected has gone. */
+static __always_inline void forget_redirected(void)
+{
+	struct redirected *last = last_redirected();
+
+	if (last)
+		last->token = 0;
+}
+
+static __always_inline void note_redirected(const struct program_call *call, const struct xdp_buff *xdp, u32 probe)
+{
+	struct redirected *last = last_redirected();
+
+	if (!last)
+		return;
+	last->token = call->token;
+	last->data = (u64)BPF_CORE_READ(xdp, data);
+	last->dev = (u64)BPF_CORE_READ(xdp, rxq, dev);
+	last->probe = probe;
 }
 
 /* The verdict sends the packet on: notes what it looks like now. `call` says from where. */
@@ -97,6 +118,20 @@ static __noinline void drop_frame(u64 data, u32 probe, u32 reason, u32 detail)
 	bpf_map_delete_elem(&frames, &data);
 }
 
+/* A program has decided. `call` is on a packet that is followed. */
+static __always_inline void on_verdict(const struct program_call *call, const struct xdp_buff *xdp, u32 probe,
+				       u32 verdict)
+{
+	bool leaves = verdict == XDP_TX || verdict == XDP_REDIRECT;
+
+	if (leaves || (!call->skb && verdict == XDP_PASS))
+		send_on(call, xdp);
+	else if (!call->skb)
+		drop_frame(call->data, probe, REASON_VERDICT, verdict);
+	if (verdict == XDP_REDIRECT)
+		note_redirected(call, xdp, probe);
+}
+
 /* What a program wanted to send elsewhere does not go there. `error` is negative. */
 static __noinline int refuse_frame(const struct redirected *last, int error)
 {
@@ -104,8 +139,11 @@ static __noinline int refuse_frame(const struct redirected *last, int error)
 	struct frame *frame = bpf_map_lookup_elem(&frames, &data);
 	struct life *life;
 
-	if (!frame || frame->token != token)
+	if (!frame || frame->token != token) {
+		/* Pushed out of the map, or it never got in. */
+		count(COUNT_LOST_LINKS);
 		return 0;
+	}
 	skb = frame->skb;
 	life = skb ? bpf_map_lookup_elem(&lives, &skb) : NULL;
 	/* Generic XDP still has the skb, and kfree_skb will tell of it. */
@@ -113,13 +151,8 @@ static __noinline int refuse_frame(const struct redirected *last, int error)
 		bpf_map_delete_elem(&frames, &data);
 		return 0;
 	}
-	life = &frame->life;
-	if (!life->id) {
-		life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
-		life->parent = token >> 16;
-		count(COUNT_LIVES);
-		emit_link(life, data, token >> 16, token, last->probe, LINK_XDP, FLAG_LINKED);
-	}
+	if (!frame->life.id)
+		begin_frame_life(frame, data, last->probe);
 	drop_frame(data, last->probe, REASON_REDIRECT, -error);
 	return 0;
 }

@@ -88,12 +88,12 @@ async function planFunctions(
   const probes: PlannedProbe[] = [];
   const messages: string[] = [];
   for (const found of candidates) {
-    if (found.isMessage === true && options.functions === undefined) {
+    const role =
+      found.inner ?? (found.given === undefined ? roleOf(found.name) : givenRoles[found.given]);
+    if (found.isMessage === true && options.functions === undefined && !isTrackingRole(role)) {
       messages.push(found.name);
       continue;
     }
-    const role =
-      found.inner ?? (found.given === undefined ? roleOf(found.name) : givenRoles[found.given]);
     const silent = found.inner === undefined && (!chosen(found.name) || found.skbArg === 0);
     if (silent && !isTrackingRole(role)) continue;
     probes.push(planFunction(probes.length, found, role, silent));
