@@ -37,7 +37,6 @@ static __always_inline void set_field(struct skb_copy *skb, u64 at, u64 bytes, u
 #define SET_SKB_FIELD(copy, bytes, member, value)                                                                      \
 	set_field(copy, bpf_core_field_offset(struct sk_buff, member), bytes, value)
 
-#define ETHERNET_BYTES 14
 #define VLAN_BYTES 4
 
 /* The frame as the skb that would be built from it, for the filters and the packet record. */

@@ -29,6 +29,12 @@ enum filter {
 	FILTER_RECEIVE = 1024, /* came in by a device */
 };
 
+/* What is known of the pcap filter, for glance.h. */
+enum glance {
+	GLANCE_POSSIBLE = 1, /* its answer does not depend on a packet's length */
+	GLANCE_EITHER = 2, /* and there is code for WINDOW_EITHER */
+};
+
 struct config {
 	u64 cgroup; /* id */
 	u32 netns; /* follow only packets first seen in this network namespace (inode number); 0: all */
@@ -53,6 +59,7 @@ struct config {
 	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
 	u32 remembers; /* 1: the kernel searches for an attach cookie, see cookie_of() in function.h */
+	u32 glance; /* enum glance */
 	u32 call_places; /* how many places of calls.h are used; a power of two */
 };
 

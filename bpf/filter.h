@@ -21,9 +21,19 @@ enum filter_window {
 	WINDOW_NETWORK = 1, /* there is none (yet): from the network header on */
 	WINDOW_INNER_LINK = 2, /* the packet in a tunnel, from its Ethernet header on */
 	WINDOW_INNER_NETWORK = 3, /* and from its network header on */
+	/*
+	 * From what may be an Ethernet header on, IP behind it: for expressions to which it is one whether it counts or not
+	 * (src/filter/either-window.ts). Where it is not certain that the first two would give the same answer: PCAP_UNKNOWN.
+	 */
+	WINDOW_EITHER = 4,
 };
 
+#define ETHERNET_BYTES 14
 #define LINK_BYTES_MAX 64 /* more than that between MAC and network header: a stale MAC header */
+
+/* Answers of pcap_filter(), besides 1. */
+#define PCAP_NO 0
+#define PCAP_UNKNOWN 2
 
 #define PACKET_OUTGOING 4
 #define ARPHRD_ETHER 1
@@ -31,7 +41,7 @@ enum filter_window {
 
 /*
  * Does the packet match? Looks at `linear` bytes from `start` on and, beyond them, at the fragments of `skb`; `len` is the
- * packet's length from `start` on. This body is what stands here while there is no filter.
+ * packet's length from `start` on. If `skb` is SKB_NOT_TOLD, whatever does not lie in the linear part makes the answer unknown. This body is what stands here while there is no filter.
  */
 __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 {
@@ -87,22 +97,41 @@ static __always_inline bool ask_window(struct question *question, const struct s
 	return true;
 }
 
-/* Of the device that the skb at `address` is on (0: the frame that `skb` describes): has it Ethernet headers? None: as if. */
-static __always_inline bool is_on_ethernet(const struct skb_copy *skb, u64 address)
+/* Has this device Ethernet headers? None: as if. */
+static __always_inline bool is_on_ethernet(u64 dev)
 {
-	u64 dev;
 	u16 type;
 
-	if (!address)
-		dev = skb->dev;
-	else if (SKB_DIRECT)
-		dev = (u64)skb->original->dev;
-	else
-		dev = WORD_OF(struct sk_buff, address, dev);
 	if (!dev)
 		return true;
 	type = SKB_DIRECT ? SEEN_AS(struct net_device, dev)->type : (u16)WORD_OF(struct net_device, dev, type);
 	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+}
+
+/* Of the skb at `address`, 0: the frame that `skb` describes. */
+static __always_inline u64 device_of(const struct skb_copy *skb, u64 address)
+{
+	if (!address)
+		return skb->dev;
+	return SKB_DIRECT ? (u64)skb->original->dev : WORD_OF(struct sk_buff, address, dev);
+}
+
+/* Where the network header is; 0: there is none. */
+static __always_inline u32 network_place(u32 network, u32 tail)
+{
+	return network == OFFSET_NONE || network > tail ? 0 : network;
+}
+
+/* May there be an Ethernet header at `mac`? */
+static __always_inline bool precedes(u32 mac, u32 network, u32 tail)
+{
+	return mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX));
+}
+
+/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
+static __always_inline bool may_be_ip(u16 protocol)
+{
+	return !protocol || protocol == be16_to_host(ETH_P_IP) || protocol == be16_to_host(ETH_P_IPV6);
 }
 
 /*
@@ -112,20 +141,12 @@ static __always_inline bool is_on_ethernet(const struct skb_copy *skb, u64 addre
  */
 static __always_inline bool ask_packet(struct question *question, const struct skb_copy *skb, u64 address, u64 head)
 {
-	u32 network = SKB_FIELD(skb, u16, network_header), mac = SKB_FIELD(skb, u16, mac_header);
-	u32 tail = SKB_FIELD(skb, u32, tail);
-	u16 protocol;
+	u32 tail = SKB_FIELD(skb, u32, tail), mac = SKB_FIELD(skb, u16, mac_header);
+	u32 network = network_place(SKB_FIELD(skb, u16, network_header), tail);
 
-	if (network == OFFSET_NONE || network > tail)
-		network = 0;
-	if (mac != OFFSET_NONE && mac <= tail && (!network || (mac < network && network - mac <= LINK_BYTES_MAX)) &&
-	    is_on_ethernet(skb, address))
+	if (precedes(mac, network, tail) && is_on_ethernet(device_of(skb, address)))
 		return ask_window(question, skb, head, tail, mac, 0);
-	if (!network)
-		return false;
-	/* Something else than IP may begin with a 4 or a 6. Locally made packets have no protocol until late. */
-	protocol = SKB_FIELD(skb, u16, protocol);
-	if (protocol && protocol != be16_to_host(ETH_P_IP) && protocol != be16_to_host(ETH_P_IPV6))
+	if (!network || !may_be_ip(SKB_FIELD(skb, u16, protocol)))
 		return false;
 	return ask_window(question, skb, head, tail, network, LINEAR_IS_NETWORK);
 }

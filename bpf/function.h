@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "cookie.h"
 #include "frame.h"
+#include "glance.h"
 #include "inner.h"
 #include "known.h"
 #include "links.h"
@@ -48,12 +49,16 @@ static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *pr
 static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame)
 {
 	u64 skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
-	u64 sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15), token;
-	bool unborn = !may_live(skb);
+	u64 sock, token;
+	bool unborn;
 	struct probe probe;
 
 	if (!control.recording)
 		return 0;
+	unborn = !control.frames && !may_live(skb); /* see_skb() may begin the life of a frame yet */
+	if (unborn && passes_by(skb, cookie))
+		return 0;
+	sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
 	if (SKB_DIRECT && !config.inner && !config.details && !control.frames && !(cookie & COOKIE_SPECIAL) &&
 	    !unborn) {
 		token = on_known(skb, sock, frame, cookie, cookie_role(cookie) ? regs_caller(ctx) : 0);
@@ -68,7 +73,7 @@ static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u6
 		.frame = frame,
 		.flags = cookie_exits(cookie) ? 0 : FLAG_ENTER_ONLY,
 		.silent = cookie_silent(cookie),
-		.unborn = unborn && !control.frames, /* see_skb() may begin its life yet */
+		.unborn = unborn,
 	};
 	if (probe.role == ROLE_INNER) {
 		if (!config.inner)

@@ -9,6 +9,8 @@
 #include "config.h"
 #include "skb.h"
 
+/* In place of an skb's address: see pcap_filter(). */
+#define SKB_NOT_TOLD 1
 #define SEGMENTS_MAX 1024 /* pieces of a packet that are looked at */
 
 /* Where in a packet's pieces a byte is looked for. */
@@ -76,7 +78,7 @@ static __attribute__((unused)) long next_segment(u32 index, void *context)
 
 /*
  * `size` bytes (1, 2, 4) at `offset` of a window of which `linear` bytes lie at `start` and the rest in the fragments of `skb`,
- * as a number in host order; negative: the packet ends before, or they cannot be read. skb 0: there is no rest.
+ * as a number in host order; negative: the packet ends before, or they cannot be read. skb 0: there is no rest, SKB_NOT_TOLD: or it is not asked for.
  * Only the generated code calls this.
  */
 __noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 size)
@@ -98,7 +100,7 @@ __noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 si
 #else
 			struct segments at = {.left = place - linear};
 
-			if (!skb)
+			if (skb <= SKB_NOT_TOLD)
 				return ~0ULL;
 			enter_skb(&at, (void *)skb);
 			bpf_loop(SEGMENTS_MAX, next_segment, &at, 0);

@@ -46,10 +46,13 @@ SEC("kprobe")
 int enter(struct probe_regs *ctx)
 {
 	u64 cookie = cookie_of(ctx), frame = FRAME_AT_ENTER(ctx), token = on_enter(ctx, cookie, frame);
-	bool watch_exit = watches_exit(cookie);
+	bool watch_exit;
 
+	if (!token)
+		return 0;
+	watch_exit = watches_exit(cookie);
 	/* A silent clone has no exit record, but its exit must find the parent. */
-	if (token && (cookie_exits(cookie) || watch_exit) && !open_call(call_key(frame, cookie_probe(cookie)), token) &&
+	if ((cookie_exits(cookie) || watch_exit) && !open_call(call_key(frame, cookie_probe(cookie)), token) &&
 	    watch_exit)
 		count(COUNT_LOST_LINKS);
 	return 0;
@@ -284,6 +287,7 @@ ABI(enum tracepoint_argument, argument);
 ABI(enum counter, counter);
 ABI(enum filter, filter);
 ABI(enum filter_window, window);
+ABI(enum glance, glance);
 ABI(enum frame_watch, frames);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

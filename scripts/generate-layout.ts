@@ -45,6 +45,7 @@ const enums: readonly (readonly [name: string, prefix: string])[] = [
   ['counter', 'COUNT_'],
   ['filter', 'FILTER_'],
   ['filter_window', 'WINDOW_'],
+  ['glance', 'GLANCE_'],
   ['frame_watch', 'FRAMES_'],
 ];
 

@@ -1,5 +1,5 @@
 /** Which packets are followed, as the programs are told: in their configuration, and by code put into them. */
-import { config, filter as filterBit } from '../event/layout.ts';
+import { config, filter as filterBit, glance as glanceBit } from '../event/layout.ts';
 import type { Code } from '../filter/assembler.ts';
 import { injectFunction } from '../filter/inject.ts';
 import type { InPlace } from '../filter/packet-loads.ts';
@@ -40,6 +40,12 @@ function bitsOf(filter: PacketFilter): number {
   return chosen.reduce((bits, [bit, on]) => (on ? bits | bit : bits), 0);
 }
 
+/** enum glance. */
+const glanceOf = ({ pcap }: PacketFilter): number =>
+  pcap?.glance.possible === true
+    ? glanceBit.possible | (pcap.glance.either ? glanceBit.either : 0)
+    : 0;
+
 /** Filters whose code is generated. */
 const asking = [
   filterBit.pcap,
@@ -52,6 +58,7 @@ const asking = [
 export function configureFilter(view: DataView, filter: PacketFilter): void {
   const bits = bitsOf(filter);
   view.setUint32(config.filters, bits, true);
+  view.setUint32(config.glance, glanceOf(filter), true);
   view.setUint32(config.questions, asking.filter((bit) => (bits & bit) !== 0).length, true);
   if (filter.mark !== undefined) {
     view.setUint32(config.mark, filter.mark.value, true);

@@ -184,7 +184,8 @@ export const config = {
   direct: 92,
   listMembers: 96,
   remembers: 100,
-  callPlaces: 104,
+  glance: 104,
+  callPlaces: 108,
 } as const;
 
 export const control = {
@@ -371,6 +372,12 @@ export const filterWindow = {
   network: 1,
   innerLink: 2,
   innerNetwork: 3,
+  either: 4,
+} as const;
+
+export const glance = {
+  possible: 1,
+  either: 2,
 } as const;
 
 export const frameWatch = {

@@ -8,7 +8,7 @@ import { type Assembler, bytes, type Label, type Width } from './assembler.ts';
  *   -104  copy of the packet's first bytes    below: memory words (translate.ts)
  */
 const loadBuffer = -8;
-const skbSlot = -16;
+export const skbSlot = -16;
 export const lengthSlot = -24;
 const copyAt = -104;
 const copyBytes = 72;
@@ -49,7 +49,7 @@ export interface PacketLoads {
 export function createPacketLoads(
   to: Assembler,
   { result, x, start, linear, frame }: Registers,
-  reject: Label,
+  unreadable: Label,
   inPlace?: InPlace,
 ): PacketLoads {
   /** Bytes of the packet in the copy, and where it begins. */
@@ -63,7 +63,7 @@ export function createPacketLoads(
     to.load('double', 3, frame, skbSlot);
     to.alu32('mov', 5, bytes[width]);
     to.callNeighbour();
-    to.jumpIfNegative64(result, reject);
+    to.jumpIfNegative64(result, unreadable);
     to.alu32('mov', target, { register: result });
   };
 
@@ -99,7 +99,7 @@ export function createPacketLoads(
       to.alu64('add', 1, loadBuffer);
       to.alu32('mov', 2, bytes[width]);
       to.callHelper(probeReadKernel);
-      to.jumpIfNegative64(result, reject);
+      to.jumpIfNegative64(result, unreadable);
       to.load(width, target, frame, loadBuffer);
     } else {
       to.alu64('mov', 1, { register: start });
@@ -154,18 +154,21 @@ export function createPacketLoads(
       const room = copyAt + copyBytes - begin;
       copied = Math.max(0, ...ends.filter((end) => end <= room));
       if (copied === 0) return;
+      const part = to.label();
+      const read = to.label();
+      to.jumpIf64('lt', linear, copied, part);
+      to.alu32('mov', 2, copied);
+      to.jump(read);
+      to.place(part);
       // A read of varying length wants the memory initialized.
       for (let at = copyAt; at < begin + copied; at += 8) to.storeImmediate('double', frame, at, 0);
-      const whole = to.label();
-      to.alu32('mov', 2, copied);
-      to.jumpIf64('ge', linear, copied, whole);
       to.alu64('mov', 2, { register: linear });
-      to.place(whole);
+      to.place(read);
       to.alu64('mov', 1, { register: frame });
       to.alu64('add', 1, begin);
       to.alu64('mov', 3, { register: start });
       to.callHelper(probeReadKernel);
-      to.jumpIfNegative64(result, reject);
+      to.jumpIfNegative64(result, unreadable);
     },
     at(offset, width, target) {
       const end = offset + bytes[width];

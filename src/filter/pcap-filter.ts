@@ -3,7 +3,8 @@ import { SkbspanError, UsageError } from '../errors.ts';
 import { filterWindow } from '../event/layout.ts';
 import { compilePcap, type PcapLinkType } from '../ffi/libpcap.ts';
 import type { Code } from './assembler.ts';
-import { decodeClassic } from './classic.ts';
+import { classes, classOf, decodeClassic, modeOf, modes } from './classic.ts';
+import { agreeOnIp } from './either-window.ts';
 import { injectFunction } from './inject.ts';
 import type { InPlace } from './packet-loads.ts';
 import { translate, type WindowProgram } from './translate.ts';
@@ -26,6 +27,8 @@ export interface PcapFilter {
   /** For any kernel; quicker code for one that has what `inPlace` tells. */
   code(inPlace?: InPlace): Code;
   readonly packet: boolean;
+  /** Whether that of the packet can be asked with a glance: enum glance in bpf/config.h. */
+  readonly glance: { readonly possible: boolean; readonly either: boolean };
   readonly tunnelLink: boolean;
   readonly tunnelNetwork: boolean;
 }
@@ -41,16 +44,24 @@ function compile(expression: string, linkType: PcapLinkType, window: number): Wi
   };
 }
 
+const asksLength = ({ instructions }: WindowProgram): boolean =>
+  instructions.some(({ code }) => classOf(code) <= classes.ldx && modeOf(code) === modes.len);
+
 /** An expression about Ethernet says nothing about a packet without a MAC header: that does not match. */
-function compileBoth(expression: string): WindowProgram[] {
-  const link = compile(expression, 'ethernet', filterWindow.link);
+function compileNetwork(expression: string): WindowProgram {
   try {
-    return [link, compile(expression, 'raw', filterWindow.network)];
+    return compile(expression, 'raw', filterWindow.network);
   } catch (error) {
     if (!isUsage(error)) throw error;
-    const network = { window: filterWindow.network, instructions: matchesNothing };
-    return [link, { ...network, linkHeaderBytes: 0 }];
+    return { window: filterWindow.network, instructions: matchesNothing, linkHeaderBytes: 0 };
   }
+}
+
+function compileBoth(expression: string): WindowProgram[] {
+  const link = compile(expression, 'ethernet', filterWindow.link);
+  const network = compileNetwork(expression);
+  const isEither = agreeOnIp(link.instructions, network.instructions);
+  return [isEither ? { ...link, either: filterWindow.either } : link, network];
 }
 
 /**
@@ -83,10 +94,17 @@ export function compilePcapFilter(expressions: PcapExpressions): PcapFilter | un
     });
   }
   if (programs.length === 0) return undefined;
+  const ofPacket = programs.filter(
+    ({ window }) => window === filterWindow.link || window === filterWindow.network,
+  );
   const code = translate(programs);
   return {
     code: (inPlace) => (inPlace === undefined ? code : translate(programs, inPlace)),
     packet: packet !== undefined,
+    glance: {
+      possible: packet !== undefined && !ofPacket.some(asksLength),
+      either: ofPacket.some(({ either }) => either !== undefined),
+    },
     tunnelLink: tunnelLink !== undefined,
     tunnelNetwork: tunnelNetwork !== undefined,
   };

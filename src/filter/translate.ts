@@ -20,7 +20,7 @@
  * such that addresses and ports are, and what is not is put together from smaller parts. A load at X + k is a pointer or a probe
  * read of its own. Whatever does not lie in the linear part goes the slow way, to read_fragments() in C beside us, which
  * finds bytes in page fragments and fragment lists; it also says if the packet ends before. As in libpcap, a load beyond the
- * end ends the program: no match.
+ * end ends the program: no match. Or it is not known whether there is a match, if there was only a glance at the packet (bpf/glance.h).
  *
  * What differs between the machines:
  * - Division and remainder by zero: eBPF gives 0 or the dividend, libpcap's interpreter ends with no match. So do we.
@@ -49,12 +49,21 @@ import {
   sizes,
   sourceX,
 } from './classic.ts';
-import { createPacketLoads, type InPlace, lengthSlot, type PacketLoads } from './packet-loads.ts';
+import { checkIp } from './either-check.ts';
+import {
+  createPacketLoads,
+  type InPlace,
+  lengthSlot,
+  type PacketLoads,
+  skbSlot,
+} from './packet-loads.ts';
 
 /** A program and the window it looks at. */
 export interface WindowProgram {
   /** enum filter_window in bpf/filter.h. */
   readonly window: number;
+  /** Another window for it, if the packet is IP by its type and by its version; else the answer is unknown (either-window.ts). */
+  readonly either?: number | undefined;
   readonly instructions: readonly ClassicInstruction[];
   /** Bytes of link-layer header before the network header, for the alignment of the copy. */
   readonly linkHeaderBytes: number;
@@ -66,6 +75,10 @@ const parameters = { start: 1, linear: 2, length: 3, skb: 4, window: 5 } as cons
 
 /** BPF_JMP | BPF_JA: backward if its distance is negative. */
 const backwardJump = 0x05;
+
+/** In place of the skb's address, and the answer then: SKB_NOT_TOLD and PCAP_UNKNOWN in bpf/filter.h. */
+const skbNotTold = 1;
+export const pcapUnknown = 2;
 
 /** Memory words stand below this, packet-loads.ts says what stands above. */
 const memoryTop = -104;
@@ -99,35 +112,61 @@ const unknownInstruction = (code: number): SkbspanError =>
 export function translate(programs: readonly WindowProgram[], inPlace?: InPlace): Code {
   const to = createAssembler();
   const reject = to.label();
-  const entries = programs.map(() => to.label());
+  const unknown = to.label();
+  const unreadable = to.label();
+  const entries = programs.map(() => ({ window: to.label(), either: to.label() }));
   to.alu64('mov', registers.start, { register: parameters.start });
   to.alu32('mov', registers.linear, { register: parameters.linear });
-  const loads = createPacketLoads(to, registers, reject, inPlace);
+  const loads = createPacketLoads(to, registers, unreadable, inPlace);
   loads.keepArguments(parameters.skb, parameters.length);
-  programs.forEach(({ window }, index) => {
-    to.jumpIf32('eq', parameters.window, window, entries[index] ?? reject);
+  programs.forEach(({ window, either }, index) => {
+    const entry = entries[index];
+    if (entry === undefined) return;
+    if (either !== undefined) to.jumpIf32('eq', parameters.window, either, entry.either);
+    to.jumpIf32('eq', parameters.window, window, entry.window);
   });
+  to.jump(reject);
+  to.place(unreadable);
+  to.load('double', registers.result, registers.frame, skbSlot);
+  to.jumpIf64('ne', registers.result, skbNotTold, reject);
+  to.place(unknown);
+  to.alu32('mov', registers.result, pcapUnknown);
+  to.exit();
   to.place(reject);
   to.alu32('mov', registers.result, 0);
   to.exit();
   programs.forEach((program, index) => {
-    to.place(entries[index] ?? reject);
-    translateProgram(to, loads, program, reject);
+    const entry = entries[index];
+    if (entry !== undefined) translateProgram({ to, loads, reject, unknown }, program, entry);
   });
   return to.finish();
 }
 
+interface Outside {
+  readonly to: Assembler;
+  readonly loads: PacketLoads;
+  readonly reject: Label;
+  readonly unknown: Label;
+}
+
 function translateProgram(
-  to: Assembler,
-  loads: PacketLoads,
+  { to, loads, reject, unknown }: Outside,
   program: WindowProgram,
-  reject: Label,
+  entry: { readonly window: Label; readonly either: Label },
 ): void {
-  const { instructions } = program;
+  const { instructions, either } = program;
   const live = reachable(instructions);
   const used = instructions.filter((_, index) => live[index] === true);
-  to.alu32('mov', registers.a, 0);
+  const begin = to.label();
+  if (either !== undefined) {
+    to.place(entry.either);
+    to.alu32('mov', registers.x, either);
+    to.jump(begin);
+  }
+  to.place(entry.window);
   to.alu32('mov', registers.x, 0);
+  to.place(begin);
+  to.alu32('mov', registers.a, 0);
   const slots = [...memorySlots(used)];
   const memory = (word: number): number => memoryTop - 4 * (slots.indexOf(word) + 1);
   for (const slot of slots) to.storeImmediate('word', registers.frame, memory(slot), 0);
@@ -137,7 +176,10 @@ function translateProgram(
     to.alu64('mov', registers.result, loopLimit);
     to.store('double', registers.frame, fuelSlot, registers.result);
   }
-  loads.fetch(staticEnds(used), program.linkHeaderBytes);
+  const ends = staticEnds(used);
+  if (either !== undefined) ends.push(program.linkHeaderBytes + 1);
+  loads.fetch(ends, program.linkHeaderBytes);
+  if (either !== undefined) checkIp(to, loads, registers, program.linkHeaderBytes, unknown);
   const labels = instructions.map(() => to.label());
   const goTo = (index: number): Label => labels[index] ?? reject;
   instructions.forEach((instruction, index) => {
@@ -210,14 +252,13 @@ function translateInstruction(
       return;
     case classes.ret:
       if ((code & 0x18) === returnA) {
-        to.alu32('mov', result, { register: a });
-        to.exit();
+        to.jumpIf32('eq', a, 0, reject);
       } else if (k === 0) {
         to.jump(reject);
-      } else {
-        to.alu32('mov', result, 1);
-        to.exit();
+        return;
       }
+      to.alu32('mov', result, 1);
+      to.exit();
       return;
     default:
       if ((code & miscTxa) !== 0) to.alu32('mov', a, { register: x });

@@ -9,7 +9,7 @@
 
 #define PACKETS_MAX 4096
 #define PACKET_BYTES 2040
-#define TOO_SHORT 2
+#define TOO_SHORT 3
 
 struct packet {
 	u32 linear;
@@ -27,6 +27,7 @@ struct {
 struct run {
 	u64 window;
 	u64 skip; /* bytes of each packet to leave out at its start */
+	u64 skb; /* 0, or SKB_NOT_TOLD: there is only a glance at it */
 };
 
 u8 verdicts[PACKETS_MAX];
@@ -47,15 +48,15 @@ static long filter_one(u32 index, void *context)
 	if (packet->linear >= run->skip)
 		verdicts[place] =
 			pcap_filter(start + __builtin_offsetof(struct packet, bytes) + run->skip,
-				    packet->linear - run->skip, packet->length - run->skip, 0, run->window) != 0;
+				    packet->linear - run->skip, packet->length - run->skip, run->skb, run->window);
 	return 0;
 }
 
-/* Arguments: number of packets, window, bytes to skip. */
+/* Arguments: number of packets, the members of struct run. */
 SEC("raw_tp/sys_enter")
 int run_all(u64 *ctx)
 {
-	struct run run = {.window = ctx[1], .skip = ctx[2]};
+	struct run run = {.window = ctx[1], .skip = ctx[2], .skb = ctx[3]};
 
 	return bpf_loop(ctx[0], filter_one, &run, 0);
 }

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { testRun } from '../../src/ffi/bpf-syscall.ts';
-import { openBpfObject } from '../../src/ffi/libbpf.ts';
+import { openBpfObject, type BpfObject } from '../../src/ffi/libbpf.ts';
 import type { Code } from '../../src/filter/assembler.ts';
 import { injectPcapFilter } from '../../src/filter/pcap-filter.ts';
 import type { Packet } from './packets.ts';
@@ -40,8 +40,11 @@ const headBytes = 8;
 
 /** A filter that was loaded into the kernel together with the packets. */
 export interface LoadedFilter {
-  /** Verdicts of one window (enum filter_window) over all packets, less their first `skip` bytes: 0, 1, or 2: too short. */
-  run(window: number, skip: number): Uint8Array;
+  /**
+   * Verdicts of one window (enum filter_window) over all packets, less their first `skip` bytes: 0, 1, or 3: too short. `glance`: as
+   * bpf/glance.h asks, then also 2: unknown.
+   */
+  run(window: number, skip: number, glance?: boolean): Uint8Array;
   close(): void;
 }
 
@@ -52,28 +55,36 @@ export const fitting = (packets: readonly Packet[]): Packet[] =>
     wireLength,
   }));
 
+/** Fills the map `packets` of a loaded object. */
+export function putPackets(object: BpfObject, packets: readonly Packet[]): void {
+  const table = object.map('packets');
+  const key = new Uint32Array(1);
+  packets.forEach(({ bytes, wireLength }, index) => {
+    const value = new Uint8Array(packetBytes);
+    const view = new DataView(value.buffer);
+    view.setUint32(0, bytes.length, true);
+    view.setUint32(4, wireLength, true);
+    value.set(bytes, headBytes);
+    key[0] = index;
+    table.update(new Uint8Array(key.buffer), value);
+  });
+}
+
+/** SKB_NOT_TOLD in bpf/pieces.h. */
+const notTold = 1;
+
 /** Loads `code` from the compiled object at `path`. Throws VerifierError if the kernel refuses it. */
 export function loadFilter(path: string, code: Code, packets: readonly Packet[]): LoadedFilter {
   const object = openBpfObject(path, { contents: injectPcapFilter(readFileSync(path), code) });
   try {
     object.load();
-    const table = object.map('packets');
-    const key = new Uint32Array(1);
-    packets.forEach(({ bytes, wireLength }, index) => {
-      const value = new Uint8Array(packetBytes);
-      const view = new DataView(value.buffer);
-      view.setUint32(0, bytes.length, true);
-      view.setUint32(4, wireLength, true);
-      value.set(bytes, headBytes);
-      key[0] = index;
-      table.update(new Uint8Array(key.buffer), value);
-    });
+    putPackets(object, packets);
     const program = object.program('run_all').fd();
     const verdicts = object.map('.bss').data();
     return {
-      run(window, skip) {
-        const context = BigUint64Array.of(BigInt(packets.length), BigInt(window), BigInt(skip));
-        testRun(program, context);
+      run(window, skip, glance = false) {
+        const skb = glance ? notTold : 0;
+        testRun(program, BigUint64Array.from([packets.length, window, skip, skb].map(BigInt)));
         return verdicts.slice(0, packets.length);
       },
       close: () => {

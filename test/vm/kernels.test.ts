@@ -8,6 +8,7 @@ import { kernelNames, type KernelName } from '../../scripts/vm/kernels.ts';
 import { bootMachine, type MachineResult } from '../../scripts/vm/machine.ts';
 import { buildPublished } from '../../scripts/vm/published.ts';
 import { compileBpf, compileDifferential, differentialObject } from '../filter/differential.ts';
+import { compileGlance, glanceObject } from '../filter/glance.ts';
 import { casesOf, folderOf, type Case } from './cases.ts';
 import { compilePrograms } from './programs.ts';
 import { mapUserObject } from './scenarios/details.ts';
@@ -110,6 +111,7 @@ function evidenceOf(one: Case, machine: MachineResult, note: (line: string) => v
 
 // The guests have no compiler.
 compileDifferential(differentialObject);
+compileGlance(glanceObject);
 compilePrograms();
 compileBpf(new URL('map-user.bpf.c', import.meta.url), mapUserObject);
 const slots = Math.min(availableParallelism(), Math.floor(freemem() / 2 ** 20 / (MEMORY_MB * 1.5)));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { filterWindow } from '../../../src/event/layout.ts';
 import { withPcapMatcher } from '../../../src/ffi/libpcap.ts';
 import { compilePcapFilter } from '../../../src/filter/pcap-filter.ts';
+import { assertGlances, compareGlances, glanceObject, type Glances } from '../../filter/glance.ts';
 import { differentialObject, fitting, loadFilter } from '../../filter/differential.ts';
 import { expressions } from '../../filter/expressions.ts';
 import { createPackets } from '../../filter/packets.ts';
@@ -16,7 +17,7 @@ interface Verdicts {
   readonly wrong: readonly string[];
 }
 
-/** This kernel's verifier accepts every filter, and its verdicts are those of libpcap. */
+/** This kernel's verifier accepts every filter, its verdicts are those of libpcap, and a glance tells no other ones. */
 export const verifier: Scenario = {
   name: 'verifier',
   async act(lab) {
@@ -44,6 +45,7 @@ export const verifier: Scenario = {
         refused.push(`${packet}: ${String(error)}`);
       }
     }
+    lab.record('glances', compareGlances(glanceObject, inPlace));
     lab.record('verdicts', {
       expressions: expressions.length,
       packets: packets.length,
@@ -56,6 +58,7 @@ export const verifier: Scenario = {
     note(`${verdicts.expressions} expressions, ${verdicts.packets} packets`);
     assert.deepEqual(verdicts.refused, []);
     assert.deepEqual(verdicts.wrong, []);
+    assertGlances(fact('glances') as Glances);
   },
 };
 
