@@ -6,23 +6,9 @@
 #include "../../bpf/event.h"
 #include "../../bpf/config.h"
 #include "../../bpf/filter.h"
+#include "packet-table.bpf.h"
 
-#define PACKETS_MAX 4096
-#define PACKET_BYTES 2040
 #define TOO_SHORT 3
-
-struct packet {
-	u32 linear;
-	u32 length;
-	u8 bytes[PACKET_BYTES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PACKETS_MAX);
-	__type(key, u32);
-	__type(value, struct packet);
-} packets SEC(".maps");
 
 struct run {
 	u64 window;

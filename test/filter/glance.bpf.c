@@ -9,9 +9,8 @@
 #include "../../bpf/event.h"
 #include "../../bpf/config.h"
 #include "../../bpf/glance.h"
+#include "packet-table.bpf.h"
 
-#define PACKETS_MAX 4096
-#define PACKET_BYTES 2040
 #define SHARED_AT 1400 /* zeros: no fragments */
 #define HEADROOM 32 /* the packets' bytes begin so far behind skb->head */
 #define NO_DEVICE 0xffff
@@ -19,19 +18,6 @@
 #define CHOSEN 1
 #define FOREIGN 2
 #define BROKEN 4
-
-struct packet {
-	u32 linear;
-	u32 length;
-	u8 bytes[PACKET_BYTES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PACKETS_MAX);
-	__type(key, u32);
-	__type(value, struct packet);
-} packets SEC(".maps");
 
 struct fake {
 	u8 skb[1024];
