@@ -108,7 +108,7 @@ static __noinline u64 on_frame(const struct arrival *arrival, struct question *q
 		begin_frame_life(frame, data, arrival->probe);
 	frame->len = 0;
 	frame->skb = 0;
-	locate(life, &skb, NULL);
+	locate(life, skb.dev, NULL);
 	tell_task(life, bpf_get_current_pid_tgid());
 	if (life->parent)
 		flags |= FLAG_LINKED;

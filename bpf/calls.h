@@ -36,18 +36,16 @@ static __always_inline struct call_place *place_of(u64 key)
 {
 	u32 hash = key * 0x9e3779b97f4a7c15ULL >> 32;
 
-	return &call_places[hash & (config.call_places - 1) & (CALL_PLACES - 1)];
+	return &call_places[hash & (config.call_places - 1)];
 }
 
 /* False: no place for it, counted; its exit will not be matched. */
 static __always_inline bool open_call(u64 key, u64 token)
 {
 	struct call_place *place = place_of(key);
-	u64 holder = place->key;
+	u64 holder = __sync_val_compare_and_swap(&place->key, 0, key);
 
-	if (!holder)
-		holder = __sync_val_compare_and_swap(&place->key, 0, key) ?: key;
-	if (holder == key) {
+	if (!holder || holder == key) {
 		/* What an older call in this frame left in the map would be found by an exit whose enter is not noted. */
 		if (place->others && !bpf_map_delete_elem(&calls, &key))
 			__sync_fetch_and_add(&place->others, -1);

@@ -12,6 +12,9 @@
 #define TRAMPOLINES 3
 #define OWN_MAPS 32
 #define CALL_PLACES (1 << 14)
+#define LIVES_MAX 65536
+#define LIFE_HOMES_BITS 17 /* twice as many as lives */
+#define LIFE_SPARES (LIVES_MAX / 4)
 #define LIST_MEMBERS_MAX 64 /* what drivers and NAPI hand over at once */
 
 /* What a packet must be for a new life to begin, besides its namespace: all that are asked for. */
@@ -61,6 +64,10 @@ struct config {
 	u32 remembers; /* 1: the kernel searches for an attach cookie, see cookie_of() in function.h */
 	u32 glance; /* enum glance */
 	u32 call_places; /* how many places of calls.h are used; a power of two */
+	u32 lives; /* how many there may be at once */
+	u32 life_homes; /* of the map `lives`: 1 << (64 - life_shift), at least twice as many */
+	u32 life_shift;
+	u32 life_spares; /* and the places behind them: a fourth of the lives, for when all are there a fifth of them is displaced */
 };
 
 /* Whether XDP programs are watched, so that packets may be frames before and after they are skbs (frame.h). */
@@ -85,6 +92,11 @@ struct control {
 	u32 page_bytes; /* 0: unknown, fragments cannot be read */
 	u32 frames; /* enum frame_watch */
 	u32 recording; /* 1: record. Starts at 0, so that nothing is recorded of a half-attached set; 0 again stops at once */
+	/*
+	 * 1: besides, nothing is on that the short way (known.h) leaves out: no frames, no details, no functions without an skb. So one
+	 * look tells all of that.
+	 */
+	u32 short_way;
 };
 
 /* Each alone in its section, so that user space finds it at offset 0 of the map with that name. */
@@ -92,6 +104,10 @@ const volatile struct config config SEC(".rodata.config") = {
 	.snaplen = 128,
 	.list_members = LIST_MEMBERS_MAX,
 	.call_places = CALL_PLACES,
+	.lives = LIVES_MAX,
+	.life_homes = 1U << LIFE_HOMES_BITS,
+	.life_shift = 64 - LIFE_HOMES_BITS,
+	.life_spares = LIFE_SPARES,
 };
 volatile struct control control SEC(".data.control");
 

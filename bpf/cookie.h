@@ -27,9 +27,10 @@ static __always_inline u64 cookie_of(void *ctx)
 	address = bpf_get_func_ip(ctx);
 	place = address >> 4 & (REMEMBERED - 1);
 	tag = (address >> 18 & 0x3fff) << 50 | (address & 15) << 28;
-	cookie = remembered[place];
-	if (cookie && (cookie & REMEMBERED_TAG) == tag)
-		return cookie & ~REMEMBERED_TAG;
+	/* Without its tag, if that is the right one. */
+	cookie = remembered[place] ^ tag;
+	if (!(cookie & REMEMBERED_TAG) && cookie)
+		return cookie;
 	cookie = bpf_get_attach_cookie(ctx);
 	if (!(cookie & REMEMBERED_TAG))
 		remembered[place] = cookie | tag;
@@ -40,6 +41,8 @@ static __always_inline u32 cookie_probe(u64 cookie)
 {
 	return (u32)cookie;
 }
+
+#define COOKIE_ROLE (0xffULL << COOKIE_ROLE_SHIFT)
 
 static __always_inline u32 cookie_role(u64 cookie)
 {

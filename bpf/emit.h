@@ -24,7 +24,6 @@ static __always_inline void *reserve(u64 bytes)
 static __always_inline void submit(void *record)
 {
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	count(COUNT_EVENTS);
 }
 
 /* `task`: what bpf_get_current_pid_tgid() says. */

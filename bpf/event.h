@@ -307,7 +307,6 @@ struct detail_map {
 
 /* Keys of the `counters` map: per CPU u64, added up by user space; never reset. */
 enum counter {
-	COUNT_EVENTS, /* records handed to the ring */
 	COUNT_LIVES, /* lives begun */
 	COUNT_LOST_RING_FULL, /* records that found no space in the ring */
 	COUNT_LOST_LIVES_FULL, /* packets not followed: the lives map was full */

@@ -54,6 +54,8 @@ static __always_inline u64 follow_wanted(const struct probe *probe)
 	/* Also of a call that found no space: its number is taken, so that this is missed too. */
 	if (after.tell)
 		tell_surroundings(probe->skb, after.tell);
+	if (frees(probe->role))
+		end_at(probe->skb, probe->role, probe->id);
 	return token;
 }
 

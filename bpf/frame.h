@@ -100,7 +100,7 @@ struct {
 static __always_inline u64 owner_of(u64 *found, u64 head)
 {
 	u64 address = found ? *found : 0;
-	struct life *life = bpf_map_lookup_elem(&lives, &address);
+	struct life *life = life_at(address);
 	const struct sk_buff *skb = (void *)address;
 
 	if (!life || is_over(life) || (u64)BPF_CORE_READ(skb, head) != head)
@@ -155,7 +155,7 @@ static __always_inline bool same_packet(const struct frame *frame, u64 content, 
 	/* Generic XDP sends the skb itself on: as long as it is alive, nobody else has its buffer. */
 	if (!skb)
 		return true;
-	life = bpf_map_lookup_elem(&lives, &skb);
+	life = life_at(skb);
 	return !life || life->state != LIFE_ALIVE || life->id != frame->token >> 16;
 }
 
@@ -164,7 +164,7 @@ static __always_inline void begin_frame_life(struct frame *frame, u64 data, u32 
 {
 	struct life *life = &frame->life;
 
-	life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
+	life->id = mint_life();
 	life->first = 1;
 	count(COUNT_LIVES);
 	if (!frame->token)
@@ -217,7 +217,7 @@ __noinline u32 see_skb(u64 address, u32 probe, u32 role)
 
 	if (!control.frames || tears_down(role))
 		return 1;
-	life = bpf_map_lookup_elem(&lives, &address);
+	life = life_at(address);
 	if (life && !is_over(life)) {
 		last = bpf_map_lookup_elem(&latest, &slot);
 		if (last)

@@ -33,7 +33,7 @@ static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *pr
 	if (control.frames)
 		is_known = see_skb(probe->skb, probe->id, probe->role);
 	if (!is_unwanted(probe)) {
-		if (probe->role == ROLE_RELEASE || probe->role == ROLE_FREE)
+		if (is_releasing(probe->role))
 			probe->caller = regs_caller(ctx);
 		token = follow_wanted(probe);
 	}
@@ -42,29 +42,39 @@ static __always_inline u64 on_skb(const struct probe_regs *ctx, struct probe *pr
 	return token;
 }
 
-/* Of a cookie: none of these is set for a function that the user asked for and that has no role but ROLE_RELEASE. */
-#define COOKIE_SPECIAL ((0xffULL & ~ROLE_RELEASE) << COOKIE_ROLE_SHIFT | 1ULL << COOKIE_SILENT_SHIFT)
+/*
+ * Of a cookie: none of these is set for a function that the user asked for and that does nothing to the skb but to free it. That the
+ * three roles of freeing are the lowest makes it one look.
+ */
+#define COOKIE_SPECIAL                                                                                                 \
+	((0xffULL & ~(ROLE_RELEASE | ROLE_FREE | ROLE_FREE_MEMORY)) << COOKIE_ROLE_SHIFT | 1ULL << COOKIE_SILENT_SHIFT)
+
+/* eth_type_trans() is a function as any other where no frames are watched. */
+static __always_inline bool is_special(u64 cookie)
+{
+	return cookie & COOKIE_SPECIAL && (cookie_role(cookie) != ROLE_ARRIVAL || cookie_silent(cookie));
+}
 
 /* Returns the token of the call, 0: none. */
 static __always_inline u64 on_enter(const struct probe_regs *ctx, u64 cookie, u64 frame)
 {
 	u64 skb = regs_argument(ctx, cookie >> COOKIE_SKB_ARG_SHIFT & 15);
-	u64 sock, token;
-	bool unborn;
+	u64 sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15), caller = 0, token;
+	/* Without filters nearly all packets have a life; and see_skb() may begin that of a frame yet. */
+	bool unborn = HAS_FILTERS && !control.frames && !may_live(skb);
 	struct probe probe;
 
-	if (!control.recording)
+	if (unborn && (!control.recording || passes_by(skb, cookie)))
 		return 0;
-	unborn = !control.frames && !may_live(skb); /* see_skb() may begin the life of a frame yet */
-	if (unborn && passes_by(skb, cookie))
-		return 0;
-	sock = regs_argument(ctx, cookie >> COOKIE_SK_ARG_SHIFT & 15);
-	if (SKB_DIRECT && !config.inner && !config.details && !control.frames && !(cookie & COOKIE_SPECIAL) &&
-	    !unborn) {
-		token = on_known(skb, sock, frame, cookie, cookie_role(cookie) ? regs_caller(ctx) : 0);
+	if (control.short_way && !unborn && !is_special(cookie)) {
+		if (cookie & COOKIE_ROLE && is_releasing(cookie_role(cookie)))
+			caller = regs_caller(ctx);
+		token = on_known(skb, sock, frame, cookie, caller);
 		if (token != NOT_KNOWN)
 			return token;
 	}
+	if (!control.recording)
+		return 0;
 	probe = (struct probe){
 		.id = cookie_probe(cookie),
 		.role = cookie_role(cookie),

@@ -110,8 +110,8 @@ static __noinline u64 on_inner(struct probe *probe, u32 more)
 	if (!call)
 		return 0;
 	address = call->skb;
-	life = bpf_map_lookup_elem(&lives, &address);
-	if (!life || life->id != call->life || life->state > LIFE_DYING)
+	life = life_at(address);
+	if (!life || life->id != call->life || (life->state != LIFE_ALIVE && life->state != LIFE_DYING))
 		return 0;
 	probe->skb = address;
 	tell_task(life, bpf_get_current_pid_tgid());

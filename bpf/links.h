@@ -47,7 +47,7 @@ static __always_inline bool is_skb(u64 result)
  */
 __noinline int adopt(u64 skb, u64 token, u32 probe, u32 operation)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	struct life *life = life_at(skb);
 	u64 parent = token >> 16;
 
 	if (life && life->state == LIFE_ALIVE) {
@@ -103,7 +103,7 @@ __noinline int adopt_list(u64 first, u64 token, u32 probe, u32 operation)
 /* The life at `skb`, to which `token` belongs, went into the life at `into`. */
 __noinline int merge(u64 skb, u64 into, u64 token, u32 probe, u32 operation)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb), *target = bpf_map_lookup_elem(&lives, &into);
+	struct life *life = life_at(skb), *target = life_at(into);
 
 	if (!life || life->id != token >> 16)
 		return 0;
@@ -150,8 +150,8 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 /*
  * `token`: of the call that may have left the freeing of its skb to another CPU. That one may be at it now, or be done already and
  * have a new life at the address. So the life's end and its last sequence number are taken in one step, which fails if it is no
- * longer that life or no longer alive. The entry stays, for the next life at the address or collect_one(): while this took it
- * away a life that began on that CPU would find no place.
+ * longer that life or no longer alive. Its place stays, for the next life at the address or collect_one(): while this took it
+ * away a life that began on that CPU would find none.
  */
 static __always_inline void deferred(u64 token, u32 probe)
 {
@@ -163,15 +163,15 @@ static __always_inline void deferred(u64 token, u32 probe)
 		return;
 	skb = found->skb;
 	bpf_map_delete_elem(&merging, &number);
-	life = bpf_map_lookup_elem(&lives, &skb);
+	life = life_at(skb);
 	if (!life)
 		return;
 	for (u32 i = 0; i < DEFERRED_TRIES; i++) {
 		u64 before = *(volatile u64 *)&life->progress;
-		u32 seq = (u32)before;
-		u64 after = (u64)LIFE_GONE << 32 | (u32)(seq + 1);
+		u32 seq = (u32)before, phase = before >> 32;
+		u64 after = (u64)((phase & ~PHASE_STATE) | LIFE_GONE) << 32 | (u32)(seq + 1);
 
-		if (before >> 32 != LIFE_ALIVE || *(volatile u64 *)&life->id != number)
+		if ((phase & PHASE_STATE) != LIFE_ALIVE || *(volatile u64 *)&life->id != number)
 			return;
 		if (__sync_val_compare_and_swap(&life->progress, before, after) == before) {
 			emit_free_of(number, seq, skb, 0, probe, FREE_RELEASED);
@@ -192,7 +192,7 @@ static __always_inline void queue_fragment(u64 queue, u64 skb, u64 token, u32 pr
 		return;
 	first = bpf_map_lookup_elem(&first_fragments, &queue);
 	if (first) {
-		life = bpf_map_lookup_elem(&lives, &first->skb);
+		life = life_at(first->skb);
 		if (life && life->state == LIFE_ALIVE && life->id == first->life) {
 			merge(skb, first->skb, token, probe, LINK_REASSEMBLY);
 			return;
@@ -204,7 +204,7 @@ static __always_inline void queue_fragment(u64 queue, u64 skb, u64 token, u32 pr
 /* skb_morph() is about to throw away what `target` is. */
 static __always_inline void replaced(u64 target)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &target);
+	struct life *life = life_at(target);
 
 	if (life && life->state == LIFE_ALIVE) {
 		die(life, target, 0, NO_PROBE, FREE_MORPHED);
@@ -289,25 +289,47 @@ __noinline int relate_result(u32 role, u64 result, u64 token, u32 probe)
 /*
  * Several free paths give an sk_buff back where nobody sees it (track.h, 3), and their addresses may never be used again. So
  * user space runs this once a second: what is found dying for the second time goes. Whoever begins a new life there at this
- * very moment and this want the same entry: the one that changes its state first has it.
+ * very moment and this want the same place: the one that changes its state first has it.
  */
-static long collect_one(const void *map, const u64 *address, struct life *life, const void *nothing)
+__noinline int collect_place(u32 place)
 {
-	u64 skb = *address;
+	struct life *life = life_in(place);
+	u32 index = place / 64;
+	u64 *bits = bpf_map_lookup_elem(&taken, &index), bit = 1ULL << place % 64, skb;
 
+	if (!life || !bits)
+		return 0;
+	skb = *(volatile u64 *)&life->skb;
+	if (!skb) {
+		/* In this order: who takes the place meanwhile sets the bit after its address. */
+		__sync_fetch_and_and(bits, ~bit);
+		if (*(volatile u64 *)&life->skb)
+			__sync_fetch_and_or(bits, bit);
+		return 0;
+	}
 	if (!is_over(life))
 		return 0;
 	if (life->aged == 0)
 		life->aged = 1;
-	else if (claim_dead(life))
-		bpf_map_delete_elem(&lives, &skb);
+	else if (claim_dead(life, skb))
+		leave_place(life, skb);
+	return 0;
+}
+
+static long collect_places(const void *map, const u32 *index, const u64 *bits, const void *nothing)
+{
+	u64 left = *bits;
+
+	for (u32 i = 0; i < 64 && left; i++, left >>= 1)
+		if (left & 1)
+			collect_place(*index * 64 + i);
 	return 0;
 }
 
 static __always_inline void collect_dead(void)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_for_each_map_elem))
-		bpf_for_each_map_elem(&lives, collect_one, NULL, 0);
+	if (life_counts.taken && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_for_each_map_elem))
+		bpf_for_each_map_elem(&taken, collect_places, NULL, 0);
 }
 
 #endif

@@ -99,7 +99,7 @@ static long skip_member(u64 index, struct walk *walk)
 	if (!go_on(walk))
 		return 1;
 	skb = MEMBER_SKB(walk->at);
-	life = bpf_map_lookup_elem(&lives, &skb);
+	life = life_at(skb);
 	if (life && life->state == LIFE_ALIVE) {
 		next_seq(life);
 		count(COUNT_LOST_MEMBERS);

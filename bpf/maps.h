@@ -4,11 +4,11 @@
 #define SKBSPAN_MAPS_H
 
 #include "core.h"
+#include "config.h"
 #include "event.h"
 #include <bpf/bpf_helpers.h>
 
 #define RING_BYTES_DEFAULT (64 * 1024 * 1024)
-#define LIVES_MAX 65536
 #define CALLS_MAX 65536
 #define TASKS_MAX 8192
 #define REFUSED_MAX 65536
@@ -23,16 +23,22 @@ struct {
 } ring SEC(".maps");
 
 enum life_state {
-	LIFE_ALIVE = 0,
 	/* These three are over. */
+	LIFE_NONE = 0, /* the place is free; or who set this, and nobody else, may leave it or begin a life in it */
 	LIFE_DYING = 1, /* the last reference is gone; only release functions may still run on it */
 	LIFE_GONE = 2, /* left to another CPU to free, at some time: as if dying, and with no more calls */
-	LIFE_COLLECTED = 3, /* long dead: whoever set this, and nobody else, is about to remove or replace the entry */
+	LIFE_ALIVE = 3,
 	LIFE_IGNORED = 4, /* a packet of skbspan itself: nothing is recorded of it or of its clones */
 };
 
-/* What is known of the skb that lives at an address. */
+#define PHASE_STATE 0xffU
+#define PHASE_ID_SHIFT 16
+
+/* What is known of the skb that lives at an address. Its first three members are of the place in the table: lives.h. */
 struct life {
+	u64 skb; /* address; 0: the place is free */
+	u32 others; /* lives that are displaced from here, or more: 0 says that there are none */
+	u32 place; /* of a spare one: its number; 0: this is a home */
 	u64 id;
 	u64 parent; /* life, 0: none */
 	u64 dev; /* skb->dev at the last event, as raw bits: what netns and ifindex were read from */
@@ -44,9 +50,12 @@ struct life {
 	union {
 		struct {
 			u32 seq; /* next sequence number */
-			u32 state; /* enum life_state */
+			union {
+				u8 state; /* enum life_state */
+				u32 phase; /* the state, and in the upper half of the id that much: so nobody takes a life for an older one */
+			};
 		};
-		u64 progress; /* both, for who may have to end a life that another CPU is ending */
+		u64 progress; /* all of that, for who may have to end a life that another CPU is ending */
 	};
 	u32 netns;
 	u32 ifindex;
@@ -60,20 +69,47 @@ struct life {
 	/* surroundings.h: what was told last */
 	u64 socket; /* address */
 	u64 conntrack; /* skb->_nfct */
-	u64 conntrack_status; /* at the last call */
-	u64 conntrack_told; /* status as told */
+	u32 conntrack_status; /* at the last call */
+	u32 conntrack_told; /* status as told */
 };
 
 /*
- * Key: address of the sk_buff. Owner: track.h. Deleted when the memory goes back (ROLE_FREE_MEMORY); replaced when a birth
+ * Key: a place (lives.h). Owner: track.h. Left when the memory goes back (ROLE_FREE_MEMORY); the next life's when a birth
  * or a first sight shows that the address holds a new skb; collected when it was dying for a second or two.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, LIVES_MAX);
-	__type(key, u64);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, (1 << LIFE_HOMES_BITS) + LIFE_SPARES);
+	__type(key, u32);
 	__type(value, struct life);
 } lives SEC(".maps");
+
+/* Lives that found their home taken. Key: address of the sk_buff. Value: a spare place. Owner: lives.h; deleted when the place is left. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LIFE_SPARES);
+	__type(key, u64);
+	__type(value, u32);
+} displaced SEC(".maps");
+
+/* Spare places that were left: a queue (lives.h). Key: its place in the queue. Value: a spare place, 0: none. Owner: lives.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIFE_SPARES);
+	__type(key, u32);
+	__type(value, u32);
+} spares SEC(".maps");
+
+/*
+ * Which places were taken, a bit each, so that collect_dead() in links.h need not look at all of them. Key: the place's number / 64.
+ * Owner: lives.h; a bit is taken away when its place is found free.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ((1 << LIFE_HOMES_BITS) + LIFE_SPARES) / 64);
+	__type(key, u32);
+	__type(value, u64);
+} taken SEC(".maps");
 
 /*
  * Packets that found no place in `lives`: so that each is counted once, and not followed from the middle of its way on. Key:

@@ -47,6 +47,12 @@ static __always_inline const u8 *read_header(enum reading how, u64 words[NETWORK
 	return bpf_probe_read_kernel(words, size, (void *)from) ? NULL : (const u8 *)words;
 }
 
+/* TCP, UDP, SCTP. */
+static __always_inline bool has_ports(u8 transport)
+{
+	return transport == 6 || transport == 17 || transport == 132;
+}
+
 /* The name of a packet whose network header stands at `from`, and whose linear data end `bytes_left` bytes after that. */
 static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 bytes_left, u16 protocol)
 {
@@ -94,7 +100,7 @@ static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 
 	} else {
 		return name_of(0, protocol, 0, 0);
 	}
-	if ((transport == 6 || transport == 17 || transport == 132) && bytes_left >= header_bytes + 4) {
+	if (has_ports(transport) && bytes_left >= header_bytes + 4) {
 		if (READS_DIRECT(how))
 			/* Mostly behind a header of the usual length, which is where `bytes` points to. */
 			ports = header_bytes == 20 ? *(const u32 *)(bytes + 20)
@@ -187,19 +193,17 @@ static __always_inline void emit_packet(struct life *life, u64 address, const st
 	event->vlan_proto = be16_to_host(SKB_FIELD(skb, u16, vlan_proto));
 	event->queue_mapping = SKB_FIELD(skb, u16, queue_mapping);
 	if (address) {
-		const struct skb_shared_info *shared = (void *)(head + SKB_FIELD(skb, u32, end));
+		u64 shared = head + SKB_FIELD(skb, u32, end);
 
-		event->gso_size = BPF_CORE_READ(shared, gso_size);
-		event->gso_segs = BPF_CORE_READ(shared, gso_segs);
+		event->gso_size = WORD_OF(struct skb_shared_info, shared, gso_size);
+		event->gso_segs = WORD_OF(struct skb_shared_info, shared, gso_segs);
 	} else {
 		event->gso_size = 0;
 		event->gso_segs = 0;
 	}
 	if (address) {
-		const struct sk_buff *original = (void *)address;
-
-		event->pkt_type = BPF_CORE_READ_BITFIELD_PROBED(original, pkt_type);
-		event->cloned = BPF_CORE_READ_BITFIELD_PROBED(original, cloned);
+		event->pkt_type = BITS_OF(struct sk_buff, address, pkt_type);
+		event->cloned = BITS_OF(struct sk_buff, address, cloned);
 	} else {
 		event->pkt_type = 0;
 		event->cloned = 0;

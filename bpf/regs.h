@@ -31,7 +31,7 @@ struct probe_regs {
 /* Where the function will return to: its caller, if nobody watches its exit yet. */
 static __always_inline u64 regs_caller(const struct probe_regs *ctx)
 {
-	return word_at(ctx->sp, 0);
+	return SKB_DIRECT ? *(const u64 *)bytes_at(ctx->sp) : word_at(ctx->sp, 0);
 }
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -74,10 +74,13 @@ static __always_inline u64 regs_caller(const struct probe_regs *ctx)
 
 static __always_inline u64 regs_argument(const struct probe_regs *ctx, u32 position)
 {
+	/* In this order, not in that of a search which clang makes of it: these two are the most frequent. */
 	if (!position)
 		return 0;
+	asm volatile("" : "+r"(position));
 	if (position == 1)
 		return LOAD_ARGUMENT(ctx, ARGUMENT_1);
+	asm volatile("" : "+r"(position));
 	if (position == 2)
 		return LOAD_ARGUMENT(ctx, ARGUMENT_2);
 	if (position == 3)

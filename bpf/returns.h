@@ -48,7 +48,7 @@
 /* Of the life at this address, no call; 0: it is not followed. */
 static __always_inline u64 token_of(u64 skb)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	struct life *life = life_at(skb);
 
 	if (!life || is_over(life))
 		return 0;
@@ -63,7 +63,7 @@ static __noinline int on_maker(u64 skb, u64 other, u64 result, u32 role)
 
 	if (role == ROLE_FREE) {
 		/* Its last owner, a socket's reader: another CPU frees it some time later. */
-		life = bpf_map_lookup_elem(&lives, &skb);
+		life = life_at(skb);
 		if (life)
 			die(life, skb, 0, NO_PROBE, FREE_RELEASED);
 	} else if (role == ROLE_MERGE) {
@@ -81,15 +81,6 @@ static __noinline int on_maker(u64 skb, u64 other, u64 result, u32 role)
 		relate_result(role, result, token, NO_PROBE);
 	}
 	return 0;
-}
-
-/* An argument is a typed pointer: this is its number. */
-static __always_inline u64 argument_of(u64 argument)
-{
-	u64 number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), &argument);
-	return number;
 }
 
 #endif

@@ -48,7 +48,7 @@ static const struct noted_chains no_chains;
 static __always_inline struct life *followed(const struct nft_pktinfo *packet)
 {
 	u64 skb = (u64)BPF_CORE_READ(packet, skb);
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	struct life *life = life_at(skb);
 
 	return life && life->state == LIFE_ALIVE ? life : NULL;
 }

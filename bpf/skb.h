@@ -67,6 +67,15 @@ static __always_inline u64 number_from(u64 address)
 	return (u64)SEEN_AS(struct sk_buff, address) - (u64)SEEN_AS(struct sk_buff, 0);
 }
 
+/* An argument of a tp_btf, fentry or fexit program is a typed pointer: this is its number. */
+static __always_inline u64 argument_of(u64 argument)
+{
+	u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &argument);
+	return number;
+}
+
 struct skb_copy {
 	u64 dev;
 	u64 sk;
@@ -156,6 +165,14 @@ static __always_inline u64 word_at(u64 address, u64 offset)
 }
 
 #define WORD_OF(type, address, member) word_at((u64)(address), bpf_core_field_offset(type, member))
+
+/* A bit field, as WORD_OF(): its bytes' first is the lowest (both architectures are little endian). */
+#define BITS_OF(type, address, member)                                                                                 \
+	({                                                                                                             \
+		const type *at = (void *)(address);                                                                    \
+		u64 word = word_at((u64)at, __CORE_RELO(at, member, BYTE_OFFSET));                                     \
+		word << __CORE_RELO(at, member, LSHIFT_U64) >> __CORE_RELO(at, member, RSHIFT_U64);                    \
+	})
 
 /* What every real network namespace has in ns.ops; 0 if the task is exiting (no nsproxy). */
 static __always_inline u64 netns_operations(void)

@@ -46,14 +46,12 @@ SEC("kprobe")
 int enter(struct probe_regs *ctx)
 {
 	u64 cookie = cookie_of(ctx), frame = FRAME_AT_ENTER(ctx), token = on_enter(ctx, cookie, frame);
-	bool watch_exit;
 
 	if (!token)
 		return 0;
-	watch_exit = watches_exit(cookie);
 	/* A silent clone has no exit record, but its exit must find the parent. */
-	if ((cookie_exits(cookie) || watch_exit) && !open_call(call_key(frame, cookie_probe(cookie)), token) &&
-	    watch_exit)
+	if ((cookie_exits(cookie) || watches_exit(cookie)) &&
+	    !open_call(call_key(frame, cookie_probe(cookie)), token) && watches_exit(cookie))
 		count(COUNT_LOST_LINKS);
 	return 0;
 }

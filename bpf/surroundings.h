@@ -10,6 +10,7 @@
 
 #include "emit.h"
 #include "filter.h"
+#include "lives.h"
 
 #define TELL_SOCKET 1
 #define TELL_CONNTRACK 2
@@ -57,37 +58,35 @@ static __always_inline void emit_socket(struct life *life)
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_header(&event->header, EVENT_SOCKET, life->id, seq, NO_PROBE, 0);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	family = WORD_OF(struct sock, sk, __sk_common.skc_family);
+	state = WORD_OF(struct sock, sk, __sk_common.skc_state);
 	event->socket = life->socket;
 	event->family = family;
 	event->state = state;
-	event->netns = netns_inode(BPF_CORE_READ(sk, __sk_common.skc_net.net));
+	event->netns = netns_inode((void *)WORD_OF(struct sock, sk, __sk_common.skc_net.net));
 	if (family == AF_INET) {
-		*(u32 *)event->local_address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		*(u32 *)event->remote_address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		*(u32 *)event->local_address = WORD_OF(struct sock, sk, __sk_common.skc_rcv_saddr);
+		*(u32 *)event->remote_address = WORD_OF(struct sock, sk, __sk_common.skc_daddr);
 	}
 	if (family == AF_INET6) {
 		bpf_core_read(event->local_address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_core_read(event->remote_address, 16, &sk->__sk_common.skc_v6_daddr);
 	}
 	if (family == AF_INET || family == AF_INET6) {
-		event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-		event->remote_port = be16_to_host(BPF_CORE_READ(sk, __sk_common.skc_dport));
+		event->local_port = WORD_OF(struct sock, sk, __sk_common.skc_num);
+		event->remote_port = be16_to_host(WORD_OF(struct sock, sk, __sk_common.skc_dport));
 	}
 	if (state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV) {
-		u64 socket = (u64)BPF_CORE_READ(sk, sk_socket);
+		u64 socket = WORD_OF(struct sock, sk, sk_socket);
+		u64 cgroup = WORD_OF(struct sock, sk, sk_cgrp_data.cgroup);
 
 		event->full = 1;
-		event->type = BPF_CORE_READ(sk, sk_type);
-		event->protocol = BPF_CORE_READ(sk, sk_protocol);
-		event->uid = BPF_CORE_READ(sk, sk_uid.val);
-		event->cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
-		if (socket) {
-			const struct socket_alloc *held = (void *)socket;
-
-			event->inode = BPF_CORE_READ(held, vfs_inode.i_ino);
-		}
+		event->type = WORD_OF(struct sock, sk, sk_type);
+		event->protocol = WORD_OF(struct sock, sk, sk_protocol);
+		event->uid = WORD_OF(struct sock, sk, sk_uid.val);
+		event->cgroup = WORD_OF(struct kernfs_node, WORD_OF(struct cgroup, cgroup, kn), id);
+		if (socket)
+			event->inode = WORD_OF(struct socket_alloc, socket, vfs_inode.i_ino);
 	}
 	submit(event);
 }
@@ -107,7 +106,7 @@ static __always_inline void emit_conntrack(struct life *life)
 	const struct nf_conn *connection = (void *)(life->conntrack & ~NFCT_INFO);
 	const struct nf_conntrack_tuple_hash *hashes = (void *)&connection->tuplehash;
 	struct conntrack_event *event;
-	u64 status = life->conntrack_status;
+	u32 status = life->conntrack_status;
 	u32 seq = next_seq(life);
 
 	life->conntrack_told = status;
@@ -131,7 +130,7 @@ static __always_inline void emit_conntrack(struct life *life)
 
 __noinline u64 tell_surroundings(u64 skb, u32 tell)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	struct life *life = life_at(skb);
 
 	if (!life || life->state != LIFE_ALIVE)
 		return 0;

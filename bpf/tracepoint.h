@@ -94,28 +94,37 @@ static __always_inline void on_tracepoint(void *ctx, u32 id, u64 skb)
 	struct probe probe = {
 		.id = PROBE_TRACEPOINT | id,
 		.role = ROLE_PLAIN,
-		.skb = skb,
 		.flags = FLAG_POINT,
 	};
 
 	if (!control.recording || !skb)
 		return;
-	/* Read, not assigned: the argument is a typed pointer, and see_skb() may only be given a number. */
+	/* Read to there, not assigned: else the verifier learns of it at each comparison, and walks all that follows for either. */
 	bpf_probe_read_kernel(&probe.skb, sizeof(probe.skb), &skb);
-	life = bpf_map_lookup_elem(&lives, &skb);
+	life = life_at(probe.skb);
 	if (!life)
 		judge_refusal(id, skb);
 	else if (skb_is_new(id, (void *)skb, life))
-		address_reborn(skb);
+		address_reborn(probe.skb);
 	tell_details(ctx, &probe.skb, follow_frames(&probe));
-	life = bpf_map_lookup_elem(&lives, &skb);
+	life = life_at(probe.skb);
 	if (life)
 		note_place(id, (void *)skb, life);
 }
 
-static __always_inline void on_consumed(u64 skb, u64 location)
+/* The life at an argument of a tracepoint, whose number is *address then. Most skbs that are freed on a busy host never had one. */
+static __always_inline struct life *life_of_argument(u64 skb, u64 *address)
 {
-	struct life *life = control.recording ? bpf_map_lookup_elem(&lives, &skb) : NULL;
+	if (!control.recording || !may_live(skb))
+		return NULL;
+	*address = argument_of(skb);
+	return life_at(*address);
+}
+
+static __always_inline void on_consumed(u64 argument, u64 location)
+{
+	u64 skb = argument;
+	struct life *life = life_of_argument(argument, &skb);
 
 	forget_refusal(skb);
 	if (!life)
@@ -128,9 +137,10 @@ static __always_inline void on_consumed(u64 skb, u64 location)
 		die(life, skb, real_location(life, location), NO_PROBE, FREE_CONSUMED);
 }
 
-static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
+static __always_inline void on_dropped(u64 argument, u64 location, u32 reason)
 {
-	struct life *life = control.recording ? bpf_map_lookup_elem(&lives, &skb) : NULL;
+	u64 skb = argument;
+	struct life *life = life_of_argument(argument, &skb);
 
 	forget_refusal(skb);
 	if (life && life->state == LIFE_IGNORED)
@@ -139,15 +149,17 @@ static __always_inline void on_dropped(u64 skb, u64 location, u32 reason)
 		emit_drop(life, skb, real_location(life, location), reason);
 }
 
-static __always_inline void forget_freed(u64 skb)
+/* A global function, as those of links.h. */
+__noinline int forget_freed(u64 skb)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
+	struct life *life = life_at(skb);
 
 	forget_refusal(skb);
 	if (!life)
-		return;
+		return 0;
 	die(life, skb, 0, NO_PROBE, FREE_MEMORY);
 	forget(skb, life);
+	return 0;
 }
 
 static __always_inline u64 *frees_under_way(void)
@@ -196,7 +208,7 @@ static __always_inline void on_memory_freed(u64 object)
 	if (!control.recording)
 		return;
 	forget_freed(object);
-	if (bpf_map_lookup_elem(&lives, &next) && BPF_CORE_READ_BITFIELD_PROBED(second, fclone) == SKB_FCLONE_CLONE)
+	if (life_at(next) && BPF_CORE_READ_BITFIELD_PROBED(second, fclone) == SKB_FCLONE_CLONE)
 		forget_freed(next);
 }
 

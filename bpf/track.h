@@ -3,7 +3,7 @@
  * track.h - which skb is which: lives, their births, deaths and links.
  *
  * The address of an sk_buff says nothing: the slab and the NAPI cache hand it out again within microseconds. So the map
- * `lives` holds, per address, the life that is there now, and three things guard it:
+ * `lives` (lives.h) holds, per address, the life that is there now, and three things guard it:
  *
  * 1. Birth. When a function that allocates an skb returns (ROLE_ALLOC, ROLE_CLONE), whatever life the address had is over.
  *    The new skb gets a life of its own at its first sight as a packet (or at once, if it comes from a life: links.h).
@@ -11,8 +11,8 @@
  *    dying and user space is told; where freeing is left to another CPU, at once (deferred() in links.h). From then on only
  *    functions that tear an skb down (ROLE_RELEASE and up) are calls of this life. Any other function that sees the address
  *    is looking at a new packet, whether its birth was seen or not.
- * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the entry is deleted. Several free paths never come there
- *    (NAPI cache, bulk free, stolen heads): their entries stay, dying, until the address is used again, or collect_dead() in
+ * 3. Memory. When the sk_buff itself goes back (ROLE_FREE_MEMORY) the place is left. Several free paths never come there
+ *    (NAPI cache, bulk free, stolen heads): their lives stay, dying, until the address is used again, or collect_dead() in
  *    links.h finds them the second time. That is why 2 does not depend on 3.
  *
  * A packet that finds no place in `lives` is refused for good, until its address is born again: so each is counted once, and
@@ -28,55 +28,11 @@
 #define SKBSPAN_TRACK_H
 
 #include "caller.h"
+#include "lives.h"
 #include "packet.h"
 #include "surroundings.h"
 
-/* Life ids, 1.. in order of birth. One atomic per life, not per event. In a section of its own: programs.bpf.o shares it. */
-u64 lives_minted SEC(".data.minted");
-
-/*
- * Which addresses had a life in this run, a bit for all that have the same hash. Most skbs on a busy host never have one, and a
- * bit is looked at in a twentieth of the time that the map takes to say so. Never cleared: a skb cache hands out the same
- * addresses. Shared like lives_minted.
- */
-#define LIVED_BITS 65536
-u64 lived[LIVED_BITS / 64] SEC(".data.lived");
-
-/* Of the lower half of the address: in a tp_btf program it is a typed pointer, of which only a 32-bit difference is a number. */
-static __always_inline u32 lived_bit(u64 skb)
-{
-	u64 low;
-
-	asm volatile("r1 = %1\n\tw1 -= 0\n\t%0 = r1" : "=r"(low) : "r"(skb) : "r1");
-	return (u32)low * 0x9e3779b9U >> 16;
-}
-
-/* False: there is no life at this address, and never was. */
-static __always_inline bool may_live(u64 skb)
-{
-	u32 bit = lived_bit(skb);
-
-	return lived[bit / 64] >> bit % 64 & 1;
-}
-
-static __always_inline struct life *life_at(u64 skb)
-{
-	return may_live(skb) ? bpf_map_lookup_elem(&lives, &skb) : NULL;
-}
-
-static __always_inline bool is_over(const struct life *life)
-{
-	return life->state - LIFE_DYING <= LIFE_COLLECTED - LIFE_DYING;
-}
-
-/* Dead, and nobody else has the entry yet: then it is the caller's to replace or to remove. */
-static __always_inline bool claim_dead(struct life *life)
-{
-	u32 state = life->state;
-
-	return (state == LIFE_DYING || state == LIFE_GONE) &&
-	       __sync_val_compare_and_swap(&life->state, state, LIFE_COLLECTED) == state;
-}
+#define HAS_FILTERS (config.filters || config.netns)
 
 struct probe {
 	u32 id;
@@ -87,7 +43,7 @@ struct probe {
 	u64 caller; /* of a release function; else 0 */
 	u8 flags; /* for the enter record */
 	u8 silent; /* only for tracking: no call is recorded, no life begun */
-	u8 unborn; /* may_live() was asked and said no */
+	u8 unborn; /* there are filters, and may_live() was asked and said no */
 };
 
 /* What detail records follow a call; none in programs.bpf.o, which tells no details. */
@@ -121,56 +77,50 @@ static __always_inline void forget_refusal(u64 skb)
 		bpf_map_delete_elem(&refused, &skb);
 }
 
-/* Removes the life of an address, unless collect() is just doing that. */
-static __always_inline void forget(u64 skb, const struct life *life)
-{
-	if (life->state != LIFE_COLLECTED)
-		bpf_map_delete_elem(&lives, &skb);
-}
-
-/* The address holds a new skb: what lived there has ended, seen or not. */
-static __always_inline void address_reborn(u64 skb)
+/* The address holds a new skb: what lived there has ended, seen or not. A global function, as those of links.h. */
+__noinline int address_reborn(u64 skb)
 {
 	struct life *life = life_at(skb);
 
 	forget_refusal(skb);
 	if (!life)
-		return;
+		return 0;
 	if (life->state == LIFE_ALIVE) {
 		count(COUNT_REUSED);
 		emit_free(life, skb, 0, NO_PROBE, FREE_REUSED);
 	}
 	forget(skb, life);
+	return 0;
 }
-
-/* What a life begins as; not on the stack, which the copy of the skb fills. */
-static const struct life newborn = {.first = 1};
 
 /* `parent`: a life, 0: none. NULL: no place; counted, once for the packet. */
 static __always_inline struct life *begin_life(u64 skb, u64 parent, u32 state)
 {
-	struct life *life = bpf_map_lookup_elem(&lives, &skb);
-	long error = -16; /* EBUSY */
+	struct life *life = life_at(skb);
 	u32 bit = lived_bit(skb);
+	u32 place = 0;
 
 	__sync_fetch_and_or(&lived[bit / 64], 1ULL << bit % 64);
-	/* Either this or collect() takes the entry of a dead life away. */
-	if (!life || claim_dead(life))
-		error = bpf_map_update_elem(&lives, &skb, &newborn, BPF_ANY);
-	if (error) {
-		count(parent ? COUNT_LOST_LINKS : error == -16 ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
+	if (!life) {
+		place = take_place(skb);
+		life = life_in(place);
+	} else if (!claim_dead(life, skb)) {
+		place = BUSY_PLACE;
+	}
+	if (!life || place == BUSY_PLACE) {
+		count(parent ? COUNT_LOST_LINKS : place == BUSY_PLACE ? COUNT_LOST_LIVES_BUSY : COUNT_LOST_LIVES_FULL);
 		refuse(skb);
 		return NULL;
 	}
-	life = bpf_map_lookup_elem(&lives, &skb);
-	if (!life)
-		return NULL;
-	life->state = state;
-	if (state == LIFE_IGNORED)
-		return life;
-	life->id = __sync_fetch_and_add(&lives_minted, 1) + 1;
-	life->parent = parent;
-	count(COUNT_LIVES);
+	/* With it the state, which stays LIFE_NONE until all else is right. */
+	__builtin_memset(&life->id, 0, sizeof(*life) - __builtin_offsetof(struct life, id));
+	life->first = 1;
+	if (state != LIFE_IGNORED) {
+		life->id = mint_life();
+		life->parent = parent;
+		count(COUNT_LIVES);
+	}
+	*(volatile u32 *)&life->phase = state | (u32)life->id << PHASE_ID_SHIFT;
 	return life;
 }
 
@@ -178,9 +128,8 @@ static __always_inline struct life *begin_life(u64 skb, u64 parent, u32 state)
  * Where the skb is, read anew only when skb->dev changed. Without a device the socket tells the namespace; where neither
  * does, the last known one stays.
  */
-static __always_inline void locate(struct life *life, const struct skb_copy *skb, const struct sock *sk)
+static __always_inline void locate(struct life *life, u64 raw, const struct sock *sk)
 {
-	u64 raw = skb->dev;
 	const struct net_device *dev = (void *)raw;
 	u32 netns;
 
@@ -254,8 +203,9 @@ static __always_inline bool ignored(const struct probe *probe, const struct sock
 /* The last reference is gone. True: for whoever asks first, and is to tell it; another CPU may be about to (deferred() in links.h). */
 static __always_inline bool begins_to_die(struct life *life)
 {
-	return life->state == LIFE_ALIVE &&
-	       __sync_val_compare_and_swap(&life->state, LIFE_ALIVE, LIFE_DYING) == LIFE_ALIVE;
+	u32 phase = life->phase;
+
+	return (phase & PHASE_STATE) == LIFE_ALIVE && change_state(life, phase, LIFE_DYING);
 }
 
 static __always_inline void die(struct life *life, u64 skb, u64 location, u32 probe, u8 how)
@@ -270,13 +220,40 @@ static __always_inline bool tears_down(u32 role)
 	return (role >= ROLE_RELEASE && role < ROLE_CLONE) || role == ROLE_DEFER;
 }
 
+/* May a tracepoint of freeing say that it was called by one of this role? See note_caller(). */
+static __always_inline bool is_releasing(u32 role)
+{
+	return role == ROLE_RELEASE || role == ROLE_FREE;
+}
+
 /* Is what a function of this role does here no longer of this life? */
 static __always_inline bool is_over_for(const struct life *life, u32 role)
 {
 	return life->state == LIFE_DYING ? !tears_down(role) : is_over(life);
 }
 
-#define HAS_FILTERS (config.filters || config.netns)
+/* What a function of freeing does to the life, once its call is recorded. */
+static __always_inline void end_by(u32 role, struct life *life, u64 skb, u32 probe)
+{
+	die(life, skb, 0, probe, role == ROLE_FREE ? FREE_RELEASED : FREE_MEMORY);
+	if (role == ROLE_FREE_MEMORY)
+		forget(skb, life);
+}
+
+static __always_inline bool frees(u32 role)
+{
+	return role == ROLE_FREE || role == ROLE_FREE_MEMORY;
+}
+
+/* The same to whatever life is at the address. A global function, as those of links.h. */
+__noinline int end_at(u64 skb, u32 role, u32 probe)
+{
+	struct life *life = life_at(skb);
+
+	if (life && !is_over_for(life, role))
+		end_by(role, life, skb, probe);
+	return 0;
+}
 
 /*
  * What on_call() leaves to be done once the call is recorded. The padding stands before it on purpose: of a number that is at a multiple of
@@ -303,22 +280,14 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 	u8 flags = probe->flags;
 
 	life = life_at(address);
-	if (life && life->state == LIFE_IGNORED) {
-		if (probe->role == ROLE_FREE_MEMORY)
-			forget(address, life);
+	if (life && life->state == LIFE_IGNORED)
 		return probe->role >= ROLE_CLONE ? IGNORED_TOKEN : 0;
-	}
 	if (life && is_over_for(life, probe->role))
 		life = NULL;
 	if (life && probe->caller)
 		note_caller(life, probe->caller, probe->frame);
-	if (probe->silent) {
-		if (!life)
-			return 0;
-		if (probe->role >= ROLE_CLONE)
-			token = call_token(life, 0);
-		goto role;
-	}
+	if (probe->silent)
+		return life && probe->role >= ROLE_CLONE ? call_token(life, 0) : 0;
 	if (!life && tears_down(probe->role))
 		return 0;
 	if (!skb_read(&skb, (void *)address, &head)) {
@@ -341,7 +310,7 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 	}
 	life->head = head;
 	after->tell = news(life, (u64)sk, SKB_HAS_NFCT ? SKB_FIELD(&skb, u64, _nfct) : 0);
-	locate(life, &skb, sk);
+	locate(life, skb.dev, sk);
 	task = bpf_get_current_pid_tgid();
 	tell_task(life, task);
 	if (life->parent)
@@ -376,13 +345,6 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 		event->details = CALL_DETAILS;
 		submit(event);
 		token = call_token(life, seq);
-	}
-role:
-	if (probe->role == ROLE_FREE)
-		die(life, address, 0, probe->id, FREE_RELEASED);
-	if (probe->role == ROLE_FREE_MEMORY) {
-		die(life, address, 0, probe->id, FREE_MEMORY);
-		forget(address, life);
 	}
 	return token;
 }

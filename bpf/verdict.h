@@ -145,7 +145,7 @@ static __noinline int refuse_frame(const struct redirected *last, int error)
 		return 0;
 	}
 	skb = frame->skb;
-	life = skb ? bpf_map_lookup_elem(&lives, &skb) : NULL;
+	life = skb ? life_at(skb) : NULL;
 	/* Generic XDP still has the skb, and kfree_skb will tell of it. */
 	if (token == IGNORED_TOKEN || (life && life->state == LIFE_ALIVE && life->id == token >> 16)) {
 		bpf_map_delete_elem(&frames, &data);

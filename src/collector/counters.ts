@@ -5,7 +5,6 @@ import { isBirth } from './return-probes.ts';
 
 /** What the kernel side has counted so far, all CPUs added up. */
 export interface KernelCounters {
-  readonly events: number;
   readonly lives: number;
   readonly losses: ReadonlyMap<LossCause, number>;
 }
@@ -51,7 +50,6 @@ export function readKernelCounters(
     recursion += object.program(name).recursionMisses();
   }
   return {
-    events: read(counter.events),
     lives: read(counter.lives),
     losses: new Map<LossCause, number>([
       ...losses.map(([cause, slot]) => [cause, read(slot)] as const),

@@ -33,8 +33,8 @@ const sharedStruct = 'skb_shared_info';
 let kernelBtf: Btf | undefined;
 const vmlinux = (): Btf => (kernelBtf ??= loadKernelBtf());
 
-/** enum detail: what every call is to tell. */
-const partsOf = (details: Details): number =>
+/** enum detail of bpf/event.h: what is told of each call besides. */
+export const partsOf = (details: Details): number =>
   (details.stack === true || details.caller === true ? part.stack : 0) |
   (details.tunnel === true ? part.tunnel : 0) |
   (details.metadata === undefined ? 0 : part.values) |

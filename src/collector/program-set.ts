@@ -10,10 +10,11 @@ import { dropLines } from '../filter/inject.ts';
 import type { InPlace } from '../filter/packet-loads.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
-import { configureDetails, injectDetails, type Details } from './details.ts';
+import { configureDetails, injectDetails, partsOf, type Details } from './details.ts';
 import { ruleProbes } from './rule-probes.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
+import { sizeTables } from './table-sizes.ts';
 
 /** How much the kernel side can follow at once; undefined: its own defaults (bpf/maps.h). */
 export interface MapSizes {
@@ -107,17 +108,8 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   if (options.maps.listMembers !== undefined)
     view.setUint32(config.listMembers, options.maps.listMembers, true);
-  const { calls } = options.maps;
-  if (calls !== undefined) {
-    // A power of two, and not more places than calls were asked for.
-    const places = Math.min(view.getUint32(config.callPlaces, true), 2 ** (31 - Math.clz32(calls)));
-    view.setUint32(config.callPlaces, places, true);
-  }
   object.map('ring').setMaxEntries(options.ringBytes);
-  for (const name of ['lives', 'calls'] as const) {
-    const entries = options.maps[name];
-    if (entries !== undefined) object.map(name).setMaxEntries(entries);
-  }
+  sizeTables(object, view, options.maps);
 }
 
 /** By the map, not by libbpf's copy of its memory: older ones do not share that with the kernel. */
@@ -128,6 +120,10 @@ function changeControl(object: BpfObject, change: (control: DataView) => void): 
   change(new DataView(value.buffer, value.byteOffset));
   map.update(key, value);
 }
+
+/** Whether nothing is on that the short way of bpf/known.h leaves out, but for XDP frames. */
+const isPlain = ({ inPlace, inner, details }: ProgramSetOptions): boolean =>
+  inPlace !== undefined && !inner && partsOf(details) === 0;
 
 /** So that our own use of maps is not told as that of a packet's. */
 function tellOwnMaps(object: BpfObject): void {
@@ -224,6 +220,13 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
   if (findsTrampolines) object.program(trampolineFinder).runOnce();
   if (options.details.maps === true) tellOwnMaps(object);
   // Functions that copy are watched, or nobody is.
+  const isShort = isPlain(options);
+  /** After any change of what it depends on. */
+  const chooseWay = (view: DataView): void => {
+    const isSet = (at: number): boolean => view.getUint32(at, true) !== 0;
+    const short = isShort && isSet(control.recording) && !isSet(control.frames);
+    view.setUint32(control.shortWay, short ? 1 : 0, true);
+  };
   const frames = options.backend === 'tracepoint' ? frameWatch.copied : frameWatch.watched;
   return {
     object,
@@ -248,6 +251,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     watchFrames() {
       changeControl(object, (view) => {
         view.setUint32(control.frames, frames, true);
+        chooseWay(view);
       });
     },
     collect() {
@@ -256,6 +260,7 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     record(on) {
       changeControl(object, (view) => {
         view.setUint32(control.recording, on ? 1 : 0, true);
+        chooseWay(view);
       });
     },
   };

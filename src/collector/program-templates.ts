@@ -33,6 +33,9 @@ const redirectPrograms: Readonly<Record<ProgramKind, readonly string[]>> = {
 const shared = [
   'ring',
   'lives',
+  'displaced',
+  'spares',
+  'taken',
   'calls',
   'tasks',
   'devices',

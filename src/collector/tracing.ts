@@ -303,7 +303,7 @@ async function record(
     add('undecodable', undecodable);
     add('orphan_exits', orphanExits);
     return {
-      events: kernel.events,
+      events: tracked.events,
       lives: kernel.lives,
       paths: tracked.paths,
       drops: new Map(drops),

@@ -161,7 +161,7 @@ export const ruleEvent = {
 } as const;
 
 export const config = {
-  size: 112,
+  size: 128,
   cgroup: 0,
   netns: 8,
   snaplen: 12,
@@ -186,6 +186,10 @@ export const config = {
   remembers: 100,
   glance: 104,
   callPlaces: 108,
+  lives: 112,
+  lifeHomes: 116,
+  lifeShift: 120,
+  lifeSpares: 124,
 } as const;
 
 export const control = {
@@ -197,6 +201,7 @@ export const control = {
   pageBytes: 168,
   frames: 172,
   recording: 176,
+  shortWay: 180,
 } as const;
 
 export const eventKind = {
@@ -339,18 +344,17 @@ export const detail = {
 } as const;
 
 export const counter = {
-  events: 0,
-  lives: 1,
-  lostRingFull: 2,
-  lostLivesFull: 3,
-  lostLivesBusy: 4,
-  lostCallsFull: 5,
-  lostLinks: 6,
-  lostContext: 7,
-  reused: 8,
-  unreadable: 9,
-  lostMembers: 10,
-  counterSlots: 11,
+  lives: 0,
+  lostRingFull: 1,
+  lostLivesFull: 2,
+  lostLivesBusy: 3,
+  lostCallsFull: 4,
+  lostLinks: 5,
+  lostContext: 6,
+  reused: 7,
+  unreadable: 8,
+  lostMembers: 9,
+  counterSlots: 10,
 } as const;
 
 export const filter = {

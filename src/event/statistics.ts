@@ -1,6 +1,6 @@
 /** What a run counted. Losses are by cause; nothing is lost without being in here. */
 export interface Statistics {
-  /** Records that the kernel handed to the ring. */
+  /** Records that were read from the ring. */
   readonly events: number;
   /** Lives the kernel began. */
   readonly lives: number;
@@ -19,7 +19,7 @@ export const lossCauses = {
   ring_full: 'events: the ring buffer was full (enlarge it with --ring-mb)',
   lives_full:
     'packets not followed: the kernel table of lives was full (enlarge it with --max-lives)',
-  lives_busy: 'packets not followed: the kernel table of lives was locked',
+  lives_busy: 'packets not followed: another CPU was about to give their place away',
   calls_full:
     'exits not matched: the kernel table of open calls was full (enlarge it with --max-calls)',
   links: 'clones, copies and parts of packets that could not be followed',
