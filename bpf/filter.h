@@ -41,7 +41,8 @@ enum filter_window {
 
 /*
  * Does the packet match? Looks at `linear` bytes from `start` on and, beyond them, at the fragments of `skb`; `len` is the
- * packet's length from `start` on. If `skb` is SKB_NOT_TOLD, whatever does not lie in the linear part makes the answer unknown. This body is what stands here while there is no filter.
+ * packet's length from `start` on. If `skb` is SKB_NOT_TOLD, whatever does not lie in the linear part makes the answer unknown.
+ * This body is what stands here while there is no filter.
  */
 __noinline u32 pcap_filter(u64 start, u32 linear, u32 len, u64 skb, u32 window)
 {

@@ -67,8 +67,8 @@ static __always_inline bool same_name(const struct life *life, u64 from, u16 pro
 
 /*
  * A call on an skb, of a function that has no role, or is part of freeing: only then the packet may be dying. There is a
- * `caller` if the role is_releasing(). Returns the call token, 0: not followed, or the record was lost; NOT_KNOWN. A global function: the verifier looks at
- * it by itself, once, and not at on_call() again for each way out of here.
+ * `caller` if the role is_releasing(). Returns the call token, 0: not followed, or the record was lost; NOT_KNOWN. A global function:
+ * the verifier looks at it by itself, once, and not at on_call() again for each way out of here.
  */
 __noinline u64 on_known(u64 address, u64 socket, u64 frame, u64 cookie, u64 caller)
 {
@@ -104,6 +104,7 @@ __noinline u64 on_known(u64 address, u64 socket, u64 frame, u64 cookie, u64 call
 	task = bpf_get_current_pid_tgid();
 	if ((u32)task && (u32)task != life->tid)
 		return NOT_KNOWN;
+	/* As a number: see number_from(). */
 	head = *(const u64 *)bytes_at(address + bpf_core_field_offset(struct sk_buff, head));
 	if (!head)
 		return NOT_KNOWN;

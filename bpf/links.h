@@ -150,7 +150,7 @@ static __always_inline void merge_ends(u64 token, bool merged, u32 probe)
 /*
  * `token`: of the call that may have left the freeing of its skb to another CPU. That one may be at it now, or be done already and
  * have a new life at the address. So the life's end and its last sequence number are taken in one step, which fails if it is no
- * longer that life or no longer alive. Its place stays, for the next life at the address or collect_one(): while this took it
+ * longer that life or no longer alive. Its place stays, for the next life at the address or collect_place(): while this took it
  * away a life that began on that CPU would find none.
  */
 static __always_inline void deferred(u64 token, u32 probe)

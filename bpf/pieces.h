@@ -78,7 +78,8 @@ static __attribute__((unused)) long next_segment(u32 index, void *context)
 
 /*
  * `size` bytes (1, 2, 4) at `offset` of a window of which `linear` bytes lie at `start` and the rest in the fragments of `skb`,
- * as a number in host order; negative: the packet ends before, or they cannot be read. skb 0: there is no rest, SKB_NOT_TOLD: or it is not asked for.
+ * as a number in host order; negative: the packet ends before, or they cannot be read. skb 0: there is no rest, SKB_NOT_TOLD: or it
+ * is not asked for.
  * Only the generated code calls this.
  */
 __noinline u64 read_fragments(u64 start, u64 linear, u64 skb, u64 offset, u64 size)
