@@ -16,6 +16,7 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t debugfs debugfs /sys/kernel/debug
+mount -t securityfs securityfs /sys/kernel/security
 ln -s /proc/self/fd /dev/fd
 modprobe -a virtio_pci virtio_blk
 ip link set lo up

@@ -52,17 +52,16 @@ function whatIs(role: ProbeRole, argument: number): string {
   return `skb is argument ${argument}`;
 }
 
-/** Names of what is refused under their reasons, the commonest first. */
-function byReason(
-  refused: readonly { readonly name: string; readonly reason: string }[],
-): (readonly [string, readonly string[]])[] {
+/** On standard error, under their reasons, the commonest first. */
+function sayWhy(refused: readonly { readonly name: string; readonly reason: string }[]): void {
   const reasons = new Map<string, string[]>();
   for (const { name, reason } of refused) {
     const names = reasons.get(reason);
     if (names === undefined) reasons.set(reason, [name]);
     else names.push(name);
   }
-  return [...reasons].sort(([, a], [, b]) => b.length - a.length);
+  for (const [reason, names] of [...reasons].sort(([, a], [, b]) => b.length - a.length))
+    process.stderr.write(`  ${names.length} ${reason}\n    ${names.join(' ')}\n`);
 }
 
 async function listFunctions(options: FunctionsOptions): Promise<number> {
@@ -84,13 +83,11 @@ async function listFunctions(options: FunctionsOptions): Promise<number> {
   const silent = plan.probes.length - listed.length;
   const more = silent === 0 ? '' : ` and ${silent} only to follow packets`;
   say(`${plan.backend}: ${listed.length} probes${more}, ${plan.refused.length} refused`);
-  for (const [reason, names] of byReason(plan.refused)) {
-    process.stderr.write(`  ${names.length} ${reason}\n    ${names.join(' ')}\n`);
-  }
-  const { messages } = plan;
-  if (messages.length > 0) {
-    say(`left out: ${messages.length} see netlink messages, no packets; name them to watch them`);
-    process.stderr.write(`    ${messages.join(' ')}\n`);
+  sayWhy(plan.refused);
+  const { leftOut } = plan;
+  if (leftOut.length > 0) {
+    say(`left out: ${leftOut.length} that no packet comes by; name them to watch them`);
+    sayWhy(leftOut);
   }
   return 0;
 }

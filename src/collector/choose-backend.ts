@@ -3,7 +3,7 @@
  * already speak for is just begun with, and only if that fails are the trials made: they then say what is missing.
  */
 import { SkbspanError } from '../errors.ts';
-import { eachBackend } from '../kernel/features.ts';
+import { canSetKprobes, eachBackend } from '../kernel/features.ts';
 import type { BackendName } from './backend.ts';
 import { functionId } from './candidates.ts';
 import { sessionFunctions } from './session-calls.ts';
@@ -30,11 +30,12 @@ export function chooseBackend(asked: BackendName | undefined): BackendName {
   throw unsupported(`packets cannot be traced here: ${lacks.join('; ')}`);
 }
 
-/** The backend that is likely to be the one, without a trial; undefined: only trials can tell. */
+/** The backend that is likely to be the one, with a trial at most; undefined: only all the trials can tell. */
 export function likelyBackend(asked: BackendName | undefined): BackendName | undefined {
-  // Single kprobes are refused one by one, which takes longer than a trial.
-  if (asked !== undefined) return asked === 'kprobe' ? undefined : asked;
-  return [...sessionFunctions, fprobeFunction].every((name) => functionId(name) !== undefined)
-    ? 'kprobe-session'
-    : undefined;
+  // Single kprobes are refused one by one, which takes longer than to try one.
+  const kprobe = (): BackendName | undefined => (canSetKprobes() ? 'kprobe' : undefined);
+  if (asked !== undefined) return asked === 'kprobe' ? kprobe() : asked;
+  const has = (name: string): boolean => functionId(name) !== undefined;
+  if (!has(fprobeFunction)) return kprobe();
+  return sessionFunctions.every(has) ? 'kprobe-session' : undefined;
 }

@@ -1,7 +1,9 @@
 import { SkbspanError, UsageError } from '../errors.ts';
 import { tracepointArgument, tracepointId } from '../event/layout.ts';
+import { activeSecurityModules } from '../kernel/security-modules.ts';
 import type { BackendName } from './backend.ts';
 import { findCandidates, tracepointSkb } from './candidates.ts';
+import { isIdle } from './idle-functions.ts';
 import type { Candidate } from './kept-candidates.ts';
 import { givenRoles, isTrackingRole, type ProbeRole, roleOf, skbArgOf } from './roles.ts';
 
@@ -36,8 +38,8 @@ export interface ProbePlan {
   readonly backend: BackendName;
   readonly probes: readonly PlannedProbe[];
   readonly refused: readonly RefusedProbe[];
-  /** Functions whose skb is a netlink message, never a packet: they are watched only if they are asked for by name. */
-  readonly messages: readonly string[];
+  /** No packet comes by: they are watched only if they are asked for by name. */
+  readonly leftOut: readonly RefusedProbe[];
 }
 
 export interface ProbePlanOptions {
@@ -79,6 +81,15 @@ const planFunction = (id: number, found: Candidate, role: ProbeRole, silent: boo
   silent,
 });
 
+/** Why no packet comes by; undefined: one may. */
+function whyLeftOut(
+  { name, isMessage }: Candidate,
+  active: ReadonlySet<string> | undefined,
+): string | undefined {
+  if (isMessage === true) return 'see messages, no packets';
+  return isIdle(name, active) ? 'belong to a security module that is not active' : undefined;
+}
+
 async function planFunctions(
   options: ProbePlanOptions,
   chosen: (name: string) => boolean,
@@ -86,13 +97,17 @@ async function planFunctions(
   const { byName = false, modules, inner = [], maps = false } = options;
   const { candidates, refused } = await findCandidates({ byName, modules, inner, maps });
   const probes: PlannedProbe[] = [];
-  const messages: string[] = [];
+  const leftOut: RefusedProbe[] = [];
+  const active = activeSecurityModules();
   for (const found of candidates) {
     const role =
       found.inner ?? (found.given === undefined ? roleOf(found.name) : givenRoles[found.given]);
-    if (found.isMessage === true && options.functions === undefined && !isTrackingRole(role)) {
-      messages.push(found.name);
-      continue;
+    if (options.functions === undefined && !isTrackingRole(role)) {
+      const reason = whyLeftOut(found, active);
+      if (reason !== undefined) {
+        leftOut.push({ name: found.name, reason });
+        continue;
+      }
     }
     const silent = found.inner === undefined && (!chosen(found.name) || found.skbArg === 0);
     if (silent && !isTrackingRole(role)) continue;
@@ -102,7 +117,7 @@ async function planFunctions(
     backend: options.backend,
     probes,
     refused: refused.filter(({ name }) => chosen(name)),
-    messages,
+    leftOut,
   };
 }
 
@@ -139,7 +154,7 @@ function planTracepoints(options: ProbePlanOptions, chosen: (name: string) => bo
       silent: false,
     });
   }
-  return { backend: options.backend, probes, refused, messages: [] };
+  return { backend: options.backend, probes, refused, leftOut: [] };
 }
 
 /**

@@ -204,6 +204,10 @@ const needs: readonly (readonly [BackendSupport['backend'], readonly Feature[]])
   ['tracepoint', always],
 ];
 
+/** Whether single kprobes can be set, by the two things that they need last: whoever has these has hardly ever not the others. */
+export const canSetKprobes = (): boolean =>
+  [kallsyms, cookies].every((one) => one.probe().state === 'yes');
+
 /** What each backend lacks on this kernel, best backend first. Asks the kernel about one when it comes to that one. */
 export function* eachBackend(): Generator<BackendSupport> {
   for (const [backend, wanted] of needs) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadKernelBtf } from '../../src/kernel/btf-source.ts';
 import { skbFunctions } from '../../src/kernel/btf-functions.ts';
+import { isIdle } from '../../src/collector/idle-functions.ts';
 import { isMessageFunction } from '../../src/collector/message-functions.ts';
 import { planProbes } from '../../src/collector/probe-plan.ts';
 
@@ -40,6 +41,9 @@ test('of netlink messages are those that say so, by type or by name, and none th
     return found === undefined ? undefined : isMessageFunction(found);
   };
   const messages = ['rtnetlink_rcv_msg', 'inet_dump_ifaddr', 'netlink_unicast', 'nla_put'];
+  messages.push('put_nla_srh', 'tcf_action_dump', 'crypto_aead_report', 'stats_put_mac_stats');
+  messages.push('tc_chain_notify', 'diag_get', 'stat_put', 'mk_reply', 'maybe_add_creds');
+  messages.push('__traceiter_kfree_skb', 'trace_event_raw_event_consume_skb', 'unix_scm_to_skb');
   for (const name of messages) assert.notEqual(isMessage(name), false, name);
   assert.ok(messages.some((name) => isMessage(name) === true));
   const packets = [
@@ -52,7 +56,24 @@ test('of netlink messages are those that say so, by type or by name, and none th
     ],
     ...['nfqnl_enqueue_packet', 'nf_reject_fill_skb_dst', 'xfrm_input', 'br_handle_frame'],
     ...['__ndisc_fill_addr_option', 'skb_dump', 'nf_log_packet', 'do_execute_actions'],
+    ...['devlink_trap_report', 'netlbl_skbuff_err', 'mptcp_get_options', 'add_grec'],
+    ...['tcf_classify', 'tcf_action_exec', 'fib_select_path', 'packet_rcv', 'sock_queue_rcv_skb'],
   ];
   for (const name of packets) assert.notEqual(isMessage(name), true, name);
   assert.equal(isMessage('ip_rcv'), false);
+});
+
+test('functions of a security module are idle where it is not active', () => {
+  const active = new Set(['capability', 'apparmor']);
+  const idle = ['selinux_ip_forward', 'smack_socket_sock_rcv_skb', 'bpf_lsm_socket_sock_rcv_skb'];
+  const ofLabels = ['netlbl_skbuff_getattr', 'cipso_v4_skbuff_setattr', 'calipso_optptr'];
+  for (const name of [...idle, ...ofLabels]) {
+    assert.equal(isIdle(name, active), true, name);
+    assert.equal(isIdle(name, new Set(['selinux', 'smack', 'bpf'])), false, name);
+    assert.equal(isIdle(name, undefined), false, `${name}, if it is not known what is active`);
+  }
+  const called = ['apparmor_socket_sock_rcv_skb', 'security_sock_rcv_skb', 'ip_rcv'];
+  for (const name of [...called, 'cipso_v4_validate', 'calipso_validate'])
+    assert.equal(isIdle(name, active), false, name);
+  for (const name of ofLabels) assert.equal(isIdle(name, new Set(['smack'])), false, name);
 });
