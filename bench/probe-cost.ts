@@ -17,7 +17,7 @@ const FUNCTIONS =
 const TIMEOUT_MS = 20 * 60_000;
 /** Folders of the objects, in the project: the real one, and the one without exits of sessions. */
 const OBJECTS = { real: 'build/bench/real', entersOnly: 'build/bench/enters-only' } as const;
-const OBJECT = 'skbspan.bpf.o';
+const OBJECT = 'skbspan-direct.bpf.o';
 const SESSION = 'skbspan kprobe-session';
 const ENTERS_ONLY = `${SESSION}, enters`;
 

@@ -59,7 +59,6 @@ struct config {
 	u32 shared_bytes; /* and of struct skb_shared_info */
 	u32 inner; /* 1: functions without an skb are watched (inner.h) */
 	u32 thread_bytes; /* size of a task's kernel stack */
-	u32 direct; /* 1: the kernel has bpf_rdonly_cast(), see skb.h */
 	u32 list_members; /* of a list, whose calls are told; at most LIST_MEMBERS_MAX */
 	u32 remembers; /* 1: the kernel searches for an attach cookie, see cookie_of() in function.h */
 	u32 glance; /* enum glance */
@@ -67,7 +66,8 @@ struct config {
 	u32 lives; /* how many there may be at once */
 	u32 life_homes; /* of the map `lives`: 1 << (64 - life_shift), at least twice as many */
 	u32 life_shift;
-	u32 life_spares; /* and the places behind them: a fourth of the lives, for when all are there a fifth of them is displaced */
+	u32 life_places; /* homes, and behind them the spare ones */
+	u32 life_spares; /* of them: a fourth of the lives, for when all are there a fifth of them is displaced */
 };
 
 /* Whether XDP programs are watched, so that packets may be frames before and after they are skbs (frame.h). */
@@ -108,6 +108,7 @@ const volatile struct config config SEC(".rodata.config") = {
 	.life_homes = 1U << LIFE_HOMES_BITS,
 	.life_shift = 64 - LIFE_HOMES_BITS,
 	.life_spares = LIFE_SPARES,
+	.life_places = (1U << LIFE_HOMES_BITS) + LIFE_SPARES,
 };
 volatile struct control control SEC(".data.control");
 

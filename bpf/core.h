@@ -28,6 +28,12 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef _Bool bool;
 
+/*
+ * Does nothing, but the verifier knows nothing of a number (of 64 bits) after it: where it would walk all that follows for each way that
+ * leads here, and they differ in what it knows of that number alone, it does so once.
+ */
+#define FORGET(number) asm volatile("%0 = le64 %0" : "+r"(number))
+
 #define true 1
 #define false 0
 #define NULL ((void *)0)

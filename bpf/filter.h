@@ -332,6 +332,7 @@ static __always_inline enum verdict filters_match(struct skb_copy *skb, u64 addr
 		return VERDICT_NO;
 	if (address)
 		skb_read_owners(skb, (void *)address);
+	FORGET(sock);
 	sk = (void *)(skb->sk ? skb->sk : sock);
 	if (filters & FILTER_PROCESS && !sk)
 		return VERDICT_NO;

@@ -54,7 +54,7 @@ static __always_inline bool same_name(const struct life *life, u64 from, u16 pro
 	u8 transport;
 
 	if (protocol != be16_to_host(ETH_P_IP))
-		return !has_other_name(life, name_at(READING_DIRECT, from, OFFSET_NONE, protocol));
+		return !has_other_name(life, name_at(from, OFFSET_NONE, protocol));
 	if (*(const u64 *)(bytes + 12) != life->addresses)
 		return false;
 	transport = bytes[9];
@@ -82,7 +82,7 @@ __noinline u64 on_known(u64 address, u64 socket, u64 frame, u64 cookie, u64 call
 
 	if (!SKB_DIRECT)
 		return NOT_KNOWN;
-	life = life_at_once(address);
+	life = life_at(address);
 	skb = SEEN_AS(struct sk_buff, address);
 	if (!life) {
 		bool is_of_none = skb->head && !skb->dev && !skb->sk && !socket;

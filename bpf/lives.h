@@ -3,9 +3,9 @@
  * lives.h - the table of lives: which one is at an address.
  *
  * Every call asks that, and to find an entry of a hash map takes a hundred instructions, to add or remove one several hundred. So
- * each address has a home in an array, whose look-up the kernel puts in place: the place that its hash says. There are twice as
- * many homes as lives are allowed. Who finds its home taken is displaced to one of the spare places behind them, and a map says
- * which; the home counts those, so that who finds another address there mostly knows that there is nothing to look for.
+ * each address has a home: the place that its hash says, of twice as many as lives are allowed. Who finds its home taken is displaced
+ * to one of the spare places behind them, and a map says which; the home counts those, so that who finds another address there mostly
+ * knows that there is nothing to look for.
  *
  * Several CPUs take places and leave them. Who puts its address into a free home has it. Who may leave a place, or begin another
  * life in it, is who changes the state of the life there to LIFE_NONE: a change of `phase` that expects an older life fails, as
@@ -58,14 +58,44 @@ static __always_inline bool may_live(u64 skb)
 	return lived[bit / 64] >> bit % 64 & 1;
 }
 
-static __always_inline u32 home_of(u64 skb)
+static __always_inline u64 home_of(u64 skb)
 {
 	return skb * 0x9e3779b97f4a7c15ULL >> config.life_shift;
 }
 
-static __always_inline struct life *life_in(u32 place)
+/*
+ * All places are the one value of an array map, so that a place is an address and not a look-up, of which each one would also have the
+ * kernel rewrite the whole program when it loads it. User space makes the map as large as it has to be and puts it into this
+ * instruction (src/collector/life-places.ts), for libbpf fixes the size of such a value when it opens the object.
+ */
+#define LIFE_PLACES_MARK "0x73656369666c7073" /* no address, and no number that code has in it */
+
+/* Of a number that the verifier knows to be one of a place. */
+static __always_inline struct life *life_of(u64 place)
 {
-	return bpf_map_lookup_elem(&lives, &place);
+	struct life *places;
+
+	asm("%0 = " LIFE_PLACES_MARK " ll" : "=r"(places));
+	return places + place;
+}
+
+/*
+ * NULL: there is no such place. What is known of the number is forgotten first: that a home is one of the first places, or the verifier
+ * walks what follows again for the displaced; and what it was compared to, which that of 6.1 does not take together with this.
+ */
+static __always_inline struct life *life_in(u64 place)
+{
+	FORGET(place);
+	if (place >= config.life_places)
+		return NULL;
+	/* Not before that, or the verifier sees an address that is none. */
+	asm volatile("" : "+r"(place));
+	return life_of(place);
+}
+
+static __always_inline struct life *home_at(u64 skb)
+{
+	return life_of(home_of(skb));
 }
 
 #define NO_PLACE 0xffffffffU
@@ -85,27 +115,15 @@ static __always_inline u32 displaced_place(u64 skb)
 	return life && life->skb == skb ? number : NO_PLACE;
 }
 
-/*
- * The life at an address (a number, no typed pointer); NULL: there is none. All ways through here come together in one look-up, so
- * that the verifier walks what follows once.
- */
+/* The life at an address (a number, no typed pointer); NULL: there is none. */
 static __always_inline struct life *life_at(u64 skb)
 {
-	struct life *life = life_in(home_of(skb));
+	u64 place = home_of(skb);
+	struct life *home = life_of(place);
 
-	if (life && life->skb != skb)
-		life = life_in(life->others ? displaced_place(skb) : NO_PLACE);
-	return life;
-}
-
-/* The same in fewer steps if there is none, for where the verifier's are few. */
-static __always_inline struct life *life_at_once(u64 skb)
-{
-	struct life *life = life_in(home_of(skb));
-
-	if (!life || life->skb == skb)
-		return life;
-	return life->others ? life_in(displaced_place(skb)) : NULL;
+	if (home->skb != skb)
+		place = home->others ? displaced_place(skb) : NO_PLACE;
+	return life_in(place);
 }
 
 /*
@@ -183,11 +201,9 @@ static __always_inline u32 take_spare(struct life *home, u64 skb)
 static __always_inline u32 take_place(u64 skb)
 {
 	u32 place = home_of(skb);
-	struct life *life = life_in(place);
+	struct life *life = life_of(place);
 	u64 holder;
 
-	if (!life)
-		return NO_PLACE;
 	if (__sync_fetch_and_add(&life_counts.taken, 1) < config.lives) {
 		holder = __sync_val_compare_and_swap(&life->skb, 0, skb);
 		if (!holder) {
@@ -208,15 +224,12 @@ static __always_inline u32 take_place(u64 skb)
 static __always_inline void leave_place(struct life *life, u64 skb)
 {
 	u32 place = life->place;
-	struct life *home;
 
 	if (place)
 		bpf_map_delete_elem(&displaced, &skb);
 	*(volatile u64 *)&life->skb = 0;
 	if (place) {
-		home = life_in(home_of(skb));
-		if (home)
-			__sync_fetch_and_add(&home->others, -1);
+		__sync_fetch_and_add(&home_at(skb)->others, -1);
 		leave_spare(place);
 	}
 	__sync_fetch_and_add(&life_counts.taken, -1);

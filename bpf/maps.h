@@ -74,14 +74,15 @@ struct life {
 };
 
 /*
- * Key: a place (lives.h). Owner: track.h. Left when the memory goes back (ROLE_FREE_MEMORY); the next life's when a birth
- * or a first sight shows that the address holds a new skb; collected when it was dying for a second or two.
+ * The places (lives.h): an array of struct life that is one value, which user space makes and reuses here, so that it is called by its
+ * name. Owner: track.h. A place is left when the memory goes back (ROLE_FREE_MEMORY); taken by the next life when a birth or a first
+ * sight shows that the address holds a new skb; collected when its life was dying for a second or two.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, (1 << LIFE_HOMES_BITS) + LIFE_SPARES);
-	__type(key, u32);
-	__type(value, struct life);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct life));
 } lives SEC(".maps");
 
 /* Lives that found their home taken. Key: address of the sk_buff. Value: a spare place. Owner: lives.h; deleted when the place is left. */

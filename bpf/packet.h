@@ -31,18 +31,10 @@ static __always_inline struct flow_name name_of(u64 addresses, u16 protocol, u8 
 
 static const struct flow_name no_name;
 
-/* How memory is read: as config.direct says, or directly, with no look at that. */
-enum reading {
-	READING_CONFIGURED,
-	READING_DIRECT,
-};
-
-#define READS_DIRECT(how) ((how) == READING_DIRECT || SKB_DIRECT)
-
 /* The first 20 or 40 bytes at `from`, where they stand if they are read directly (unreadable ones are 0 then), else in `words`. NULL: unreadable. */
-static __always_inline const u8 *read_header(enum reading how, u64 words[NETWORK_BYTES / 8], u32 size, u64 from)
+static __always_inline const u8 *read_header(u64 words[NETWORK_BYTES / 8], u32 size, u64 from)
 {
-	if (READS_DIRECT(how))
+	if (SKB_DIRECT)
 		return bytes_at(from);
 	return bpf_probe_read_kernel(words, size, (void *)from) ? NULL : (const u8 *)words;
 }
@@ -54,7 +46,7 @@ static __always_inline bool has_ports(u8 transport)
 }
 
 /* The name of a packet whose network header stands at `from`, and whose linear data end `bytes_left` bytes after that. */
-static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 bytes_left, u16 protocol)
+static __always_inline struct flow_name name_at(u64 from, u32 bytes_left, u16 protocol)
 {
 	u64 words[NETWORK_BYTES / 8], addresses;
 	u32 header_bytes, ports = 0;
@@ -63,26 +55,26 @@ static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 
 
 	if (!protocol) {
 		/* Locally made packets have no protocol until late: the version in the header tells. */
-		bytes = read_header(how, words, 1, from);
+		bytes = read_header(words, 1, from);
 		if (!bytes)
 			return no_name;
 		protocol = be16_to_host((bytes[0] >> 4) == 6 ? ETH_P_IPV6 : ETH_P_IP);
 	}
 	if (protocol == be16_to_host(ETH_P_IP)) {
-		bytes = bytes_left < 20 ? NULL : read_header(how, words, 20, from);
+		bytes = bytes_left < 20 ? NULL : read_header(words, 20, from);
 		if (!bytes || (bytes[0] >> 4) != 4)
 			return no_name;
 		transport = bytes[9];
 		header_bytes = (bytes[0] & 15) * 4;
 		/* What is on the stack is aligned, or not read at all. */
-		if (READS_DIRECT(how))
+		if (SKB_DIRECT)
 			addresses = *(const u64 *)(bytes + 12);
 		else
 			addresses = *(const u32 *)(bytes + 12) | (u64) * (const u32 *)(bytes + 16) << 32;
 	} else if (protocol == be16_to_host(ETH_P_IPV6)) {
 		const u64 *parts;
 
-		bytes = bytes_left < 40 ? NULL : read_header(how, words, 40, from);
+		bytes = bytes_left < 40 ? NULL : read_header(words, 40, from);
 		if (!bytes || (bytes[0] >> 4) != 6)
 			return no_name;
 		transport = bytes[6];
@@ -92,7 +84,7 @@ static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 
 	} else if (protocol == be16_to_host(ETH_P_ARP)) {
 		const u64 *parts;
 
-		bytes = bytes_left < 28 ? NULL : read_header(how, words, 28, from);
+		bytes = bytes_left < 28 ? NULL : read_header(words, 28, from);
 		if (!bytes)
 			return no_name;
 		parts = (const u64 *)(bytes + 8);
@@ -101,7 +93,7 @@ static __always_inline struct flow_name name_at(enum reading how, u64 from, u32 
 		return name_of(0, protocol, 0, 0);
 	}
 	if (has_ports(transport) && bytes_left >= header_bytes + 4) {
-		if (READS_DIRECT(how))
+		if (SKB_DIRECT)
 			/* Mostly behind a header of the usual length, which is where `bytes` points to. */
 			ports = header_bytes == 20 ? *(const u32 *)(bytes + 20)
 						   : *(const u32 *)bytes_at(from + header_bytes);
@@ -118,7 +110,7 @@ static __always_inline struct flow_name flow_name(const struct skb_copy *skb, u6
 
 	if (!network || network == OFFSET_NONE || network >= tail)
 		return no_name;
-	return name_at(READING_CONFIGURED, head + network, tail - network, SKB_FIELD(skb, u16, protocol));
+	return name_at(head + network, tail - network, SKB_FIELD(skb, u16, protocol));
 }
 
 /* Is it another name than the packet had when it was sent last? */

@@ -4,7 +4,8 @@
  *
  * A probe looks at ten and more members of the skb at every call. Since 6.2 a program may read them where they are:
  * bpf_rdonly_cast() tells the verifier what stands at an address, and a load that fails there gives 0. That is several times
- * cheaper than a probe read, which is a call of a function that copies (config.direct).
+ * cheaper than a probe read, which is a call of a function that copies. Who does so is compiled apart (SKB_DIRECT): an object for
+ * all kernels would ask at every member what is settled when it is loaded, and the verifier take each other way out again.
  *
  * Older kernels: one copy and then plain loads at CO-RE offsets is several times cheaper than a probe read each. What is
  * copied is the window from `_nfct` to `data`, in which every kernel of the matrix has all the members in use but dev and sk
@@ -22,7 +23,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-#define SKB_WINDOW_BYTES 136 /* 112..128 are in use on 6.1 to 7.2 */
+#define SKB_WINDOW_BYTES 128 /* 112..128 are in use on 6.1 to 7.2 */
 /* A kernel without connection tracking has no _nfct, which else stands right before len. */
 #define SKB_HAS_NFCT bpf_core_field_exists(struct sk_buff, _nfct)
 #define SKB_WINDOW_START                                                                                               \
@@ -36,12 +37,11 @@
 #define ETH_P_IPV6 0x86dd
 #define ETH_P_ARP 0x0806
 
-/* Kernels that lack it have config.direct 0, and the verifier removes the calls. */
 extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
-/* What programs.bpf.o calls a copy may be an XDP frame: no skb to read from. */
+/* 1: the kernel has that function (scripts/build-bpf.sh). Not in programs.bpf.o, where a copy may be an XDP frame: no skb to read from. */
 #ifndef SKB_DIRECT
-#define SKB_DIRECT config.direct
+#define SKB_DIRECT 0
 #endif
 
 /* A pointer to read through, if SKB_DIRECT. The address need not be valid: then it reads as 0. */
@@ -64,7 +64,11 @@ static __always_inline const void *bytes_at(u64 address)
  */
 static __always_inline u64 number_from(u64 address)
 {
-	return (u64)SEEN_AS(struct sk_buff, address) - (u64)SEEN_AS(struct sk_buff, 0);
+	u64 number = (u64)SEEN_AS(struct sk_buff, address) - (u64)SEEN_AS(struct sk_buff, 0);
+
+	/* Or clang may add what is added to it to one of the pointers. */
+	asm volatile("" : "+r"(number));
+	return number;
 }
 
 /* An argument of a tp_btf, fentry or fexit program is a typed pointer: this is its number. */

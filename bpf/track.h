@@ -275,7 +275,7 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 	const struct sock *sk;
 	struct enter_event *event;
 	struct life *life;
-	u64 address = probe->skb, token = 0, head, task;
+	u64 address = probe->skb, token = 0, head, task, sock;
 	u32 seq;
 	u8 flags = probe->flags;
 
@@ -294,9 +294,9 @@ static __noinline u64 on_call(const struct probe *probe, struct after_call *afte
 		count(COUNT_UNREADABLE);
 		return 0;
 	}
-	sk = (void *)skb.sk;
-	if (!sk)
-		sk = (void *)probe->sock;
+	sock = skb.sk ? (u64)skb.sk : probe->sock;
+	FORGET(sock);
+	sk = (void *)sock;
 	if (!life) {
 		if (refusals && bpf_map_lookup_elem(&refused, &address))
 			return 0;

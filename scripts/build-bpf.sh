@@ -6,7 +6,6 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/say.sh
 
-objects="skbspan programs"
 folder=${1:-build}
 [ $# -eq 0 ] || shift
 
@@ -21,9 +20,11 @@ for tool in clang llvm-strip; do
 done
 
 # <asm/types.h> lives in a folder per architecture, which clang does not look into for -target bpf.
+#   build NAME SOURCE [CLANG OPTION...]
 build() {
   name=$1
-  shift
+  source=$2
+  shift 2
   object=$folder/$name.bpf.o
   newer=$(find bpf scripts/build-bpf.sh -newer "$object" ! -type d 2>/dev/null || echo all)
   if [ -f "$object" ] && [ -z "$newer" ]; then
@@ -33,7 +34,7 @@ build() {
   trap 'rm -f "$building"' EXIT
   step BPF "$(basename "$object")"
   clang -g -O2 -Wall -Werror -target bpf -mcpu=v3 "-D__TARGET_ARCH_$arch" \
-    -idirafter "/usr/include/$(uname -m)-linux-gnu" "$@" -c "bpf/$name.bpf.c" -o "$building"
+    -idirafter "/usr/include/$(uname -m)-linux-gnu" "$@" -c "bpf/$source.bpf.c" -o "$building"
   # Drops DWARF; .BTF and .BTF.ext stay.
   llvm-strip -g "$building"
   # Renamed at the end: whoever reads the object sees the old one or the new one, never a half.
@@ -41,6 +42,7 @@ build() {
 }
 
 mkdir -p "$folder"
-for each in $objects; do
-  build "$each" "$@"
-done
+build skbspan skbspan "$@"
+# For kernels that let a program read their memory in place (bpf/skb.h).
+build skbspan-direct skbspan -DSKB_DIRECT=1 "$@"
+build programs programs "$@"

@@ -30,6 +30,7 @@ const structs = [
   'rule_event',
   'config',
   'control',
+  'life',
 ];
 
 /** Enums and the prefix that their names bear in C. */

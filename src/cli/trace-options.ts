@@ -111,7 +111,9 @@ export type TimestampForm = (typeof timestampForms)[number];
 
 const ringMbMax = 1024;
 const snaplenMax = 65_535;
-const tableMax = 16 * 1024 * 1024;
+const callsMax = 16 * 1024 * 1024;
+/** So that the verifier can reckon with the address of any place: within 2^29 bytes (BPF_MAX_VAR_OFF) of the table's beginning. */
+const livesMax = 1024 * 1024;
 /** As in bpf/maps.h. */
 const tableDefault = 65_536;
 
@@ -222,16 +224,12 @@ export function parseTraceOptions(
     },
     `a power of two from 1 to ${ringMbMax}`,
   );
-  const tableSize = (option: string, text: string | undefined): number =>
-    checked(
-      option,
-      text,
-      (value) => whole(value, 1, tableMax),
-      `a whole number from 1 to ${tableMax}`,
-    ) ?? tableDefault;
+  const tableSize = (option: string, text: string | undefined, max: number): number =>
+    checked(option, text, (value) => whole(value, 1, max), `a whole number from 1 to ${max}`) ??
+    tableDefault;
   const maps = {
-    lives: tableSize('--max-lives', flags.maxLives),
-    calls: tableSize('--max-calls', flags.maxCalls),
+    lives: tableSize('--max-lives', flags.maxLives, livesMax),
+    calls: tableSize('--max-calls', flags.maxCalls, callsMax),
   };
   const snaplenBytes = checked(
     '--snaplen',

@@ -22,8 +22,8 @@ export interface PacketFilter {
   readonly direction?: 'transmit' | 'receive' | undefined;
 }
 
-/** enum filter: what is asked for. */
-function bitsOf(filter: PacketFilter): number {
+/** enum filter of bpf/config.h: what is asked for. */
+export function filterBits(filter: PacketFilter): number {
   const chosen: readonly (readonly [number, boolean])[] = [
     [filterBit.pcap, filter.pcap?.packet === true],
     [filterBit.tunnelLink, filter.pcap?.tunnelLink === true],
@@ -56,7 +56,7 @@ const asking = [
 
 /** Writes struct config's members of the filter. Before load. */
 export function configureFilter(view: DataView, filter: PacketFilter): void {
-  const bits = bitsOf(filter);
+  const bits = filterBits(filter);
   view.setUint32(config.filters, bits, true);
   view.setUint32(config.glance, glanceOf(filter), true);
   view.setUint32(config.questions, asking.filter((bit) => (bits & bit) !== 0).length, true);

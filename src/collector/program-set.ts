@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { SkbspanError } from '../errors.ts';
 import { config, control, frameWatch } from '../event/layout.ts';
 import { mapId } from '../ffi/bpf-syscall.ts';
-import { pageBytes } from '../ffi/libc.ts';
+import { closeFd, pageBytes } from '../ffi/libc.ts';
 import { type BpfObject, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
 import { chooseAttachTypes, givenPrograms } from './attach.ts';
-import { dropLines } from '../filter/inject.ts';
+import { createLifePlaces, putLifePlaces } from './life-places.ts';
+import { dropLines, emptyFunctions } from '../filter/inject.ts';
 import type { InPlace } from '../filter/packet-loads.ts';
 import type { PageMap } from '../kernel/page-map.ts';
 import type { BackendName } from './backend.ts';
@@ -15,6 +16,7 @@ import { ruleProbes } from './rule-probes.ts';
 import { configureFilter, injectFilter, type PacketFilter } from './packet-filter.ts';
 import { fillSessionCalls } from './session-calls.ts';
 import { sizeTables } from './table-sizes.ts';
+import { unusedFunctions } from './unused-functions.ts';
 
 /** How much the kernel side can follow at once; undefined: its own defaults (bpf/maps.h). */
 export interface MapSizes {
@@ -78,7 +80,13 @@ export interface ProgramSet {
 /** Of a task's stack; a page if that is more. */
 const threadBytes = 16 * 1024;
 
-const objectFile = packageFile('build/skbspan.bpf.o');
+/** By whether they read the kernel's memory in place. */
+const objectFiles = {
+  direct: packageFile('build/skbspan-direct.bpf.o'),
+  byProbeReads: packageFile('build/skbspan.bpf.o'),
+} as const;
+const objectFileFor = ({ inPlace }: ProgramSetOptions): string =>
+  inPlace === undefined ? objectFiles.byProbeReads : objectFiles.direct;
 
 /** Every kernel with kprobe.multi can run it. */
 const trampolineFinder = 'find_trampolines';
@@ -103,7 +111,6 @@ function configure(object: BpfObject, options: ProgramSetOptions): void {
   configureDetails(view, options.details);
   const searches = options.backend === 'kprobe-session' || options.backend === 'kprobe-multi';
   view.setUint32(config.remembers, searches ? 1 : 0, true);
-  view.setUint32(config.direct, options.inPlace === undefined ? 0 : 1, true);
   view.setUint32(config.inner, options.inner ? 1 : 0, true);
   view.setUint32(config.threadBytes, Math.max(threadBytes, pageBytes()), true);
   if (options.maps.listMembers !== undefined)
@@ -134,16 +141,19 @@ function tellOwnMaps(object: BpfObject): void {
   });
 }
 
-/** Opens the object and makes it ready to load. `lines`: the verifier's messages are to tell lines of source. */
+/** Opens the object and makes it ready to load. `lines`: the verifier's messages are to tell lines of source. `places`: of lives. */
 function prepare(
   options: ProgramSetOptions,
   loaded: readonly string[],
-  { lines }: { readonly lines: boolean },
+  { lines, places }: { readonly lines: boolean; readonly places: number },
 ): BpfObject {
+  const objectFile = objectFileFor(options);
   const file = readFileSync(objectFile);
   if (!lines) dropLines(file);
+  emptyFunctions(file, unusedFunctions(options));
   const filtered = injectFilter(file, options.filter, options.inPlace);
   const contents = injectDetails(filtered, options.details);
+  putLifePlaces(contents, places);
   const object = openBpfObject(objectFile, { contents });
   try {
     const chosen = new Set(loaded);
@@ -155,6 +165,7 @@ function prepare(
       fillSessionCalls(object.program('session'), options.functionId);
     }
     configure(object, options);
+    object.map('lives').reuse(places);
     return object;
   } catch (error) {
     object.close();
@@ -163,8 +174,12 @@ function prepare(
 }
 
 /** Loads on another thread. Should that fail, loads again on this one, where libbpf and the verifier can say why. */
-async function load(options: ProgramSetOptions, loaded: readonly string[]): Promise<BpfObject> {
-  const silent = prepare(options, loaded, { lines: false });
+async function load(
+  options: ProgramSetOptions,
+  loaded: readonly string[],
+  places: number,
+): Promise<BpfObject> {
+  const silent = prepare(options, loaded, { lines: false, places });
   try {
     if (await silent.loadSilently()) return silent;
   } catch (error) {
@@ -172,7 +187,7 @@ async function load(options: ProgramSetOptions, loaded: readonly string[]): Prom
     throw error;
   }
   silent.close();
-  const object = prepare(options, loaded, { lines: true });
+  const object = prepare(options, loaded, { lines: true, places });
   try {
     object.load();
     return object;
@@ -187,6 +202,7 @@ async function load(options: ProgramSetOptions, loaded: readonly string[]): Prom
  * thread. Throws SkbspanError; then nothing is left loaded.
  */
 export async function loadProgramSet(options: ProgramSetOptions): Promise<ProgramSet> {
+  const objectFile = objectFileFor(options);
   if (!existsSync(objectFile)) {
     throw new SkbspanError(
       'SKBSPAN_BPF',
@@ -215,7 +231,13 @@ export async function loadProgramSet(options: ProgramSetOptions): Promise<Progra
     ...(tidies ? [collector] : []),
     ...options.tracepoints.map((name) => `tp_${name}`),
   ];
-  const object = await load(options, loaded);
+  const places = createLifePlaces(options.maps.lives);
+  let object: BpfObject;
+  try {
+    object = await load(options, loaded, places);
+  } finally {
+    closeFd(places); // The object has its own.
+  }
   const findsTrampolines = loaded.includes(trampolineFinder);
   if (findsTrampolines) object.program(trampolineFinder).runOnce();
   if (options.details.maps === true) tellOwnMaps(object);

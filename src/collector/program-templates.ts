@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type BpfObject, type BpfProgram, openBpfObject } from '../ffi/libbpf.ts';
 import { packageFile } from '../package-files.ts';
+import { putLifePlaces } from './life-places.ts';
 import { injectFilter, type PacketFilter } from './packet-filter.ts';
 
 /** tc: programs of type SCHED_CLS and SCHED_ACT, attached by tc or tcx. */
@@ -62,6 +63,7 @@ function prepare(
   filter: PacketFilter,
 ): BpfObject {
   const contents = injectFilter(readFileSync(objectFile), filter);
+  putLifePlaces(contents, main.map('lives').fd());
   const object = openBpfObject(objectFile, { contents });
   try {
     for (const name of object.programNames()) {

@@ -5,6 +5,15 @@ import type { BpfObject } from '../ffi/libbpf.ts';
 /** Of so few lives nearly all may be displaced, if their addresses are that unlucky. */
 const fewLives = 1024;
 
+/** LIVES_MAX in bpf/config.h. */
+const defaultLives = 65_536;
+
+/** Of how many places the table consists: `homes` is 2 ** bits, at least twice as many as lives. See bpf/lives.h. */
+export function lifeSizes(lives = defaultLives): { bits: number; homes: number; spares: number } {
+  const bits = 33 - Math.clz32(lives - 1);
+  return { bits, homes: 2 ** bits, spares: lives <= fewLives ? lives : Math.ceil(lives / 4) };
+}
+
 /** The sizes that were asked for: entries; undefined: as in bpf/config.h. `view`: struct config. */
 export function sizeTables(
   object: BpfObject,
@@ -25,15 +34,12 @@ function sizeCalls(object: BpfObject, view: DataView, calls: number): void {
 
 /** See bpf/lives.h. */
 function sizeLives(object: BpfObject, view: DataView, lives: number): void {
-  // A power of two, and at least twice as many homes as lives.
-  const bits = 33 - Math.clz32(lives - 1);
-  const homes = 2 ** bits;
-  const spares = lives <= fewLives ? lives : Math.ceil(lives / 4);
+  const { bits, homes, spares } = lifeSizes(lives);
   view.setUint32(config.lives, lives, true);
   view.setUint32(config.lifeHomes, homes, true);
   view.setUint32(config.lifeShift, 64 - bits, true);
   view.setUint32(config.lifeSpares, spares, true);
-  object.map('lives').setMaxEntries(homes + spares);
+  view.setUint32(config.lifePlaces, homes + spares, true);
   for (const name of ['displaced', 'spares']) object.map(name).setMaxEntries(spares);
   object.map('taken').setMaxEntries(Math.ceil((homes + spares) / 64));
 }

@@ -247,18 +247,20 @@ export const testRun = (programFd: number, context: BigUint64Array): number => {
   });
 };
 
-/** Creates a map without libbpf: a file descriptor, the caller closes it. */
+/** Creates a map without libbpf: a file descriptor, the caller closes it. `name`: up to 15 characters, for bpftool and the like. */
 export const createRawMap = (
   type: keyof typeof mapTypes,
   keyBytes: number,
   valueBytes: number,
   maxEntries: number,
+  name = '',
 ): number =>
   call(`creating a ${type} map`, 'mapCreate', 48, (attr) => {
     attr.setUint32(0, mapTypes[type], true);
     attr.setUint32(4, keyBytes, true);
     attr.setUint32(8, valueBytes, true);
     attr.setUint32(12, maxEntries, true);
+    for (let at = 0; at < name.length; at++) attr.setUint8(28 + at, name.charCodeAt(at));
   });
 
 /** Closes what `create` made after `use` had it, whatever happens. */

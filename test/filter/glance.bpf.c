@@ -6,6 +6,11 @@
 #include "../../bpf/core.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+
+/* Settled when it is loaded, so that one object asks in both ways. */
+const volatile u32 direct SEC(".rodata.direct");
+#define SKB_DIRECT direct
+
 #include "../../bpf/event.h"
 #include "../../bpf/config.h"
 #include "../../bpf/glance.h"

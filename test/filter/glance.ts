@@ -4,11 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { config } from '../../src/event/layout.ts';
 import { testRun } from '../../src/ffi/bpf-syscall.ts';
+import { closeFd } from '../../src/ffi/libc.ts';
 import { openBpfObject, type BpfObject } from '../../src/ffi/libbpf.ts';
 import type { InPlace } from '../../src/filter/packet-loads.ts';
 import { compilePcapFilter } from '../../src/filter/pcap-filter.ts';
+import { createLifePlaces, putLifePlaces } from '../../src/collector/life-places.ts';
 import { configureFilter, injectFilter } from '../../src/collector/packet-filter.ts';
 import { compileBpf, fitting, putPackets } from './differential.ts';
 import { createPackets, type Packet } from './packets.ts';
@@ -88,15 +89,23 @@ function* layouts(): Generator<readonly [Layout, numbers: readonly number[]]> {
           yield [{ mac, network, protocol, device }, [atMac, atNetwork, swap(type), hardware]];
 }
 
-function openGlance(path: string, expression: string, inPlace: InPlace | undefined): BpfObject {
+/** `places`: of lives, see src/collector/life-places.ts. */
+function openGlance(
+  path: string,
+  expression: string,
+  inPlace: InPlace | undefined,
+  places: number,
+): BpfObject {
   const none = { tunnelLink: undefined, tunnelNetwork: undefined };
   const filter = { pcap: compilePcapFilter({ packet: expression, ...none }) };
   const contents = injectFilter(readFileSync(path), filter, inPlace);
+  putLifePlaces(contents, places);
   const object = openBpfObject(path, { contents });
+  object.map('lives').reuse(places);
   const bytes = object.map('.rodata.config').data();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   configureFilter(view, filter);
-  view.setUint32(config.direct, inPlace === undefined ? 0 : 1, true);
+  object.map('.rodata.direct').data()[0] = inPlace === undefined ? 0 : 1;
   object.map('ring').setMaxEntries(4096);
   return object;
 }
@@ -109,7 +118,8 @@ export function compareGlances(path: string, inPlace: InPlace | undefined): Glan
   const seen: Record<string, number> = {};
   let chosen = 0;
   for (const expression of glanceExpressions) {
-    const object = openGlance(path, expression, inPlace);
+    const places = createLifePlaces(undefined);
+    const object = openGlance(path, expression, inPlace, places);
     try {
       object.load();
       putPackets(object, packets);
@@ -128,6 +138,7 @@ export function compareGlances(path: string, inPlace: InPlace | undefined): Glan
       others[expression] = otherCount;
       seen[expression] = seenCount;
     } finally {
+      closeFd(places);
       object.close();
     }
   }

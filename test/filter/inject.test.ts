@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import type { Code } from '../../src/filter/assembler.ts';
-import { dropLines, injectFunction } from '../../src/filter/inject.ts';
+import { dropLines, emptyFunctions, injectFunction } from '../../src/filter/inject.ts';
 import { elfSection } from '../../src/kernel/elf-section.ts';
 
 const object = readFileSync(new URL('../../build/skbspan.bpf.o', import.meta.url));
@@ -67,4 +67,22 @@ test('lines of source can be left out, and nothing else goes', () => {
   assert.deepEqual([...header(after)].slice(3), [functionBytes, header(before)[4], 0]);
   const changed = object.filter((byte, index) => byte !== without[index]).length;
   assert.ok(changed > 0 && changed <= 4, `${changed} bytes`);
+});
+
+test('a function that nobody calls only returns 0, and nothing else changes', () => {
+  const emptied = Buffer.from(object);
+  emptyFunctions(emptied, ['first_look']);
+  const changed = [...object.keys()].filter((at) => emptied[at] !== object[at]);
+  const first = changed[0] ?? 0;
+  // Two instructions, where the function was, and the size of its symbol.
+  assert.ok(changed.length > 2 && changed.length <= 16 + 8, `${changed.length} bytes`);
+  const begin = first - (first % 8);
+  const returnZero = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+  assert.deepEqual([...emptied.subarray(begin, begin + 16)], returnZero);
+  assert.throws(
+    () => {
+      emptyFunctions(emptied, ['no_such']);
+    },
+    { code: 'SKBSPAN_INTERNAL' },
+  );
 });

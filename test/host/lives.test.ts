@@ -1,11 +1,13 @@
 /** The kernel's table of lives is what a map would be, also for those that are not at home, and also while several CPUs are at it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { createLifePlaces, putLifePlaces } from '../../src/collector/life-places.ts';
 import { sizeTables } from '../../src/collector/table-sizes.ts';
+import { closeFd } from '../../src/ffi/libc.ts';
 import { openBpfObject } from '../../src/ffi/libbpf.ts';
 import { cannotLoad } from '../ffi/sample-object.ts';
 import { compileBpf } from '../filter/differential.ts';
@@ -21,13 +23,18 @@ after(() => {
 /** The file descriptor of the program, with a table of so many lives. */
 function load(t: TestContext, lives: number): number {
   compileBpf(new URL('lives.bpf.c', import.meta.url), object);
-  const loaded = openBpfObject(object, {});
+  const contents = readFileSync(object);
+  const places = createLifePlaces(lives);
+  putLifePlaces(contents, places);
+  const loaded = openBpfObject(object, { contents });
   t.after(() => {
     loaded.close();
+    closeFd(places);
   });
   const bytes = loaded.map('.rodata.config').data();
   sizeTables(loaded, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), { lives });
   loaded.map('ring').setMaxEntries(4096);
+  loaded.map('lives').reuse(places);
   loaded.load();
   return loaded.program('step').fd();
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lifeSizes } from '../../../src/collector/table-sizes.ts';
+import { life } from '../../../src/event/layout.ts';
 import type { NumberResult } from '../../fixtures/numbered-packets.ts';
 import { until, type Lab } from '../lab.ts';
 import type { Scenario } from '../scenario.ts';
@@ -16,8 +18,6 @@ const COLLECTED_MS = 3500;
 const LIVES = 4096;
 
 const MAPS = ['displaced', 'calls', 'merging', 'refused'] as const;
-/** Tables (bpf/lives.h, calls.h), and what stands in a place that is taken, by which it is. */
-const TABLES = { lives: 'skb', '.data.call_places': 'key' } as const;
 const counted = [...MAPS, 'lives', '.data.call_places'] as const;
 type Entries = Readonly<Record<(typeof counted)[number], number>>;
 
@@ -27,18 +27,36 @@ function entries(lab: Lab): Entries {
     name,
     (JSON.parse(lab.run(`bpftool -j map dump name ${name}`) || '[]') as unknown[]).length,
   ]);
-  for (const [name, member] of Object.entries(TABLES)) {
-    // The kernel cuts names after 15 characters. Counted in the shell: as text it is megabytes.
-    const dump = `bpftool map dump name ${name.slice(0, 15)}`;
-    const told = lab.run(`${dump} | grep -o '"${member}": [0-9]*' | sort | uniq -c`);
-    const places = told.trim().split('\n');
-    const pattern = new RegExp(`^\\s*(\\d+) "${member}": \\d+$`);
-    const [free, ...taken] = places.map((line) => Number(pattern.exec(line)?.[1]));
-    if (!((free ?? 0) > taken.length))
-      throw new Error(`the places are not as expected: ${places[0]}`);
-    counts.push([name, taken.reduce((sum, count) => sum + count, 0)]);
-  }
+  counts.push(['lives', takenLives(lab)], ['.data.call_places', takenCalls(lab)]);
   return Object.fromEntries(counts) as Entries;
+}
+
+/** Bytes that bpftool writes in a line. */
+const LINE_BYTES = 16;
+
+/** Taken places of lives (bpf/lives.h): they begin with an address. Counted in the shell: as text it is megabytes. */
+function takenLives(lab: Lab): number {
+  const ofPlace = `NF == ${LINE_BYTES} && line++ % ${life.size / LINE_BYTES} == 0`;
+  const free = '$1 $2 $3 $4 $5 $6 $7 $8 ~ /^0+$/';
+  const count = `${ofPlace} { if (${free}) free++; else taken++ } END { print free + 0, taken + 0 }`;
+  const told = lab.run(`bpftool map dump name lives | awk '${count}'`);
+  const [freePlaces = 0, taken = 0] = told.trim().split(' ').map(Number);
+  const { homes, spares } = lifeSizes(LIVES);
+  if (freePlaces + taken !== homes + spares)
+    throw new Error(`the places of lives are not as expected: ${told}`);
+  return taken;
+}
+
+/** Taken places of open calls (bpf/calls.h): they have a key. */
+function takenCalls(lab: Lab): number {
+  // The kernel cuts names after 15 characters.
+  const dump = `bpftool map dump name ${'.data.call_places'.slice(0, 15)}`;
+  const told = lab.run(`${dump} | grep -o '"key": [0-9]*' | sort | uniq -c`);
+  const places = told.trim().split('\n');
+  const [free, ...taken] = places.map((line) => Number(/^\s*(\d+) "key": \d+$/.exec(line)?.[1]));
+  if (!((free ?? 0) > taken.length))
+    throw new Error(`the places of calls are not as expected: ${places[0]}`);
+  return taken.reduce((sum, count) => sum + count, 0);
 }
 
 /** How many of the lives were not at home, each counted when it came to its place. */
