@@ -30,8 +30,10 @@ const structs = [
   'rule_event',
   'config',
   'control',
-  'life',
 ];
+
+/** Of which only the size is needed. */
+const sized = ['life'];
 
 /** Enums and the prefix that their names bear in C. */
 const enums: readonly (readonly [name: string, prefix: string])[] = [
@@ -80,6 +82,12 @@ const structBlock = (btf: Btf, name: string): string => {
   return block(name, [['size', btf.sizeOrType(id)], ...fields]);
 };
 
+const sizeBlock = (btf: Btf, name: string): string => {
+  const id = findType(btf, name, kinds.struct);
+  if (id === undefined) throw missing(`struct ${name}`);
+  return block(name, [['size', btf.sizeOrType(id)]]);
+};
+
 const enumBlock = (btf: Btf, name: string, prefix: string): string => {
   const values = enumValues(btf, name);
   if (values === undefined) throw missing(`enum ${name}`);
@@ -99,6 +107,7 @@ const generate = (object: Uint8Array): string => {
   const btf = parseBtf(section, undefined, 'the object');
   const blocks = [
     ...structs.map((name) => structBlock(btf, name)),
+    ...sized.map((name) => sizeBlock(btf, name)),
     ...enums.map(([name, prefix]) => enumBlock(btf, name, prefix)),
   ];
   return `${header}\n${blocks.join('\n\n')}\n`;

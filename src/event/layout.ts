@@ -206,32 +206,6 @@ export const control = {
 
 export const life = {
   size: 128,
-  skb: 0,
-  others: 8,
-  place: 12,
-  id: 16,
-  parent: 24,
-  dev: 32,
-  head: 40,
-  releaseCaller: 48,
-  addresses: 56,
-  named: 64,
-  seq: 72,
-  state: 76,
-  phase: 76,
-  progress: 72,
-  netns: 80,
-  ifindex: 84,
-  tid: 88,
-  first: 92,
-  aged: 93,
-  received: 94,
-  arrivedAt: 96,
-  releaseFrame: 100,
-  socket: 104,
-  conntrack: 112,
-  conntrackStatus: 120,
-  conntrackTold: 124,
 } as const;
 
 export const eventKind = {
