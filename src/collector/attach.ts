@@ -1,8 +1,16 @@
 import { attachTypes } from '../ffi/bpf-syscall.ts';
 import { raiseLimit } from '../ffi/libc.ts';
 import type { BpfObject, BpfProgram } from '../ffi/libbpf.ts';
-import { attachKprobeAsync, attachKprobeMulti, attachTracing, type BpfLink } from '../ffi/links.ts';
+import {
+  attachKprobeAsync,
+  attachKprobeMulti,
+  attachTracing,
+  type BpfLink,
+  type KprobeAttachment,
+} from '../ffi/links.ts';
+import { pauseKprobeOptimizer } from '../kernel/kprobe-optimizer.ts';
 import type { BackendName } from './backend.ts';
+import { placesBehindEntry } from './behind-entry.ts';
 import { attachCookie } from './cookie.ts';
 import type { PlannedProbe, RefusedProbe } from './probe-plan.ts';
 import { isGivenRole, isMapRole, needsExit } from './roles.ts';
@@ -137,7 +145,17 @@ async function attachSingle(
   raiseLimit('nofile', 2 * probes.length + 1024);
   const links: BpfLink[] = [];
   const refused: RefusedProbe[] = [];
+  const resumeOptimizer = exits ? undefined : pauseKprobeOptimizer();
+  const behind = resumeOptimizer && placesBehindEntry(probes.filter((one) => !returnMatters(one)));
   let done = 0;
+  const attachEnter = async (program: BpfProgram, target: KprobeAttachment, place?: bigint) => {
+    try {
+      return await attachKprobeAsync(program, { ...target, address: place ?? target.address });
+    } catch (error) {
+      if (place === undefined) throw error;
+      return attachKprobeAsync(program, target);
+    }
+  };
   const attachOne = async (probe: PlannedProbe): Promise<void> => {
     const [enter, leave] = programsFor(object, probe);
     const { func, module, address } = probe;
@@ -150,13 +168,17 @@ async function attachSingle(
         links.push(await attachKprobeAsync(leave, target));
       }
       const target = { func, module, address, cookie, retprobe: false };
-      links.push(await attachKprobeAsync(enter, target));
+      links.push(await attachEnter(enter, target, behind?.get(probe)));
     } catch (error) {
       refused.push({ name: func, reason: reasonOf(error) });
     }
     onProgress(++done);
   };
-  await inParallel(byAddress(probes), parallelKprobes, attachOne);
+  try {
+    await inParallel(byAddress(probes), parallelKprobes, attachOne);
+  } finally {
+    resumeOptimizer?.();
+  }
   return { links, attached: probes.length - refused.length, refused };
 }
 

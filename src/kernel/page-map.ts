@@ -5,7 +5,8 @@
  *   PT_LOAD with a physical address     a piece of the map of all memory (KCORE_RAM): virtual - physical is where that begins
  *   PT_LOAD with physical address -1    among others the struct pages of such a piece (KCORE_VMEMMAP)
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import { type KcoreSegment, openKcore, readSegments } from './kcore.ts';
 
 export interface PageMap {
   /** Virtual address of physical address 0. */
@@ -14,39 +15,10 @@ export interface PageMap {
   readonly vmemmap: bigint;
 }
 
-const programHeaderBytes = 56;
-const loadable = 1;
-const mostHeaders = 4096;
 const noAddress = 0xffffffffffffffffn;
 /** Both begin at a multiple of this, whatever is random. */
 const alignment = 1n << 20n;
 const pageShift = 12n;
-
-interface Segment {
-  readonly virtual: bigint;
-  readonly physical: bigint;
-  readonly bytes: bigint;
-}
-
-/** Elf64_Phdr: type 0, flags 4, offset 8, virtual address 16, physical address 24, bytes in memory 40. */
-function readSegments(file: Uint8Array): Segment[] {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < 64) return [];
-  const start = Number(view.getBigUint64(32, true));
-  const count = view.getUint16(56, true);
-  const segments: Segment[] = [];
-  for (let index = 0; index < count; index++) {
-    const at = start + index * programHeaderBytes;
-    if (at + programHeaderBytes > file.length) break;
-    if (view.getUint32(at, true) !== loadable) continue;
-    segments.push({
-      virtual: view.getBigUint64(at + 16, true),
-      physical: view.getBigUint64(at + 24, true),
-      bytes: view.getBigUint64(at + 40, true),
-    });
-  }
-  return segments;
-}
 
 /**
  * Reads the two places out of the beginning of /proc/kcore; `structPageBytes` is the size of struct page. undefined: it does
@@ -56,7 +28,7 @@ export function parsePageMap(kcore: Uint8Array, structPageBytes: number): PageMa
   const segments = readSegments(kcore);
   const mapped = segments.filter(({ physical }) => physical !== noAddress);
   const others = segments.filter(({ physical }) => physical === noAddress);
-  const lowest = mapped.reduce<Segment | undefined>(
+  const lowest = mapped.reduce<KcoreSegment | undefined>(
     (least, segment) => (least === undefined || segment.virtual < least.virtual ? segment : least),
     undefined,
   );
@@ -77,15 +49,11 @@ export function parsePageMap(kcore: Uint8Array, structPageBytes: number): PageMa
 
 /** undefined: this kernel has no /proc/kcore, or it may not be read. */
 export function readPageMap(structPageBytes: number): PageMap | undefined {
-  let file: number | undefined;
+  const kcore = openKcore();
+  if (kcore === undefined) return undefined;
   try {
-    file = openSync('/proc/kcore', 'r');
-    const head = new Uint8Array(64 + mostHeaders * programHeaderBytes);
-    const length = readSync(file, head, 0, head.length, 0);
-    return parsePageMap(head.subarray(0, length), structPageBytes);
-  } catch {
-    return undefined;
+    return parsePageMap(kcore.head, structPageBytes);
   } finally {
-    if (file !== undefined) closeSync(file);
+    closeSync(kcore.file);
   }
 }

@@ -13,9 +13,13 @@ export interface Traces {
   readonly kprobes: number;
   /** Functions that something hooks by ftrace (fprobe and kprobes on ftrace). */
   readonly functions: number;
+  /** Whether the kernel makes jumps of kprobes; undefined: it cannot. */
+  readonly optimizes: boolean | undefined;
 }
 
 type Stage = 'before' | 'during' | 'after';
+
+const OPTIMIZER = '/proc/sys/debug/kprobes-optimization';
 
 const GONE_TIMEOUT_MS = 60_000;
 
@@ -30,6 +34,7 @@ export function traces(lab: Lab): Traces {
     maps: list('map'),
     kprobes: lines('/sys/kernel/debug/kprobes/list'),
     functions: lines('/sys/kernel/tracing/enabled_functions'),
+    optimizes: existsSync(OPTIMIZER) ? readFileSync(OPTIMIZER, 'utf8').trim() === '1' : undefined,
   };
 }
 
@@ -76,8 +81,13 @@ function endedBy(name: string, signal: NodeJS.Signals, status: number | null): S
       );
       // Else this could not fail.
       assert.ok(during.programs > before.programs && during.maps > before.maps, 'programs ran');
-      if (backend === 'kprobe') assert.ok(during.kprobes > before.kprobes + 10, 'kprobes were set');
-      else if (backend !== 'tracepoint')
+      assert.equal(during.optimizes, before.optimizes);
+      if (backend === 'kprobe') {
+        assert.ok(during.kprobes > before.kprobes + 10, 'kprobes were set');
+        assert.ok(during.optimizes, 'the kernel makes jumps of them');
+        const behind = during.kprobes - before.kprobes - (during.functions - before.functions);
+        assert.ok(behind > 20, `only ${behind} are behind the place of ftrace`);
+      } else if (backend !== 'tracepoint')
         assert.ok(during.functions > before.functions + 10, 'functions were hooked');
       assert.deepEqual(after, before, 'something was left behind');
       assert.equal(end.status, status);
