@@ -145,8 +145,8 @@ async function attachSingle(
   raiseLimit('nofile', 2 * probes.length + 1024);
   const links: BpfLink[] = [];
   const refused: RefusedProbe[] = [];
-  const resumeOptimizer = exits ? undefined : pauseKprobeOptimizer();
-  const behind = resumeOptimizer && placesBehindEntry(probes.filter((one) => !returnMatters(one)));
+  const places = placesBehindEntry(exits ? [] : probes.filter((probe) => !returnMatters(probe)));
+  const resumeOptimizer = places.size > 0 ? pauseKprobeOptimizer() : undefined;
   let done = 0;
   const attachEnter = async (program: BpfProgram, target: KprobeAttachment, place?: bigint) => {
     try {
@@ -168,7 +168,7 @@ async function attachSingle(
         links.push(await attachKprobeAsync(leave, target));
       }
       const target = { func, module, address, cookie, retprobe: false };
-      links.push(await attachEnter(enter, target, behind?.get(probe)));
+      links.push(await attachEnter(enter, target, resumeOptimizer && places.get(probe)));
     } catch (error) {
       refused.push({ name: func, reason: reasonOf(error) });
     }
